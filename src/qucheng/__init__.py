@@ -1,0 +1,1 @@
+"""渠成 Qucheng: a reseller network platform with commission settlement for virtual goods."""
