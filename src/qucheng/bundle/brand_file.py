@@ -1,0 +1,176 @@
+"""brand.toml: who the brand is, which policy it stands under, how it settles. Anything wrong in it stops the import."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+import zoneinfo
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+from babel import numbers
+
+from qucheng.core import errors, ids
+from qucheng.identity import brand
+
+POLICIES = Path(__file__).parents[1] / "network" / "policies.toml"
+CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
+KEYS = {
+    "brand": ("code", "name", "currency", "time_zone", "locale"),
+    "compliance": ("policy", "legal_opinion", "expires_on", "max_depth", "max_levels", "max_total_rate"),
+    "settlement": ("hold_days", "min_payout", "withholding"),
+}
+LOCALES = ("zh-CN", "en")
+WITHHOLDINGS = ("none", "cn-labor", "cn-platform")
+MOST_DECIMALS = 2
+MOST_HOLD_DAYS = 90
+LONGEST_NAME = 80
+
+
+class BrandRefusedError(errors.RefusedError):
+    """brand.toml is wrong, or its policy refuses what it asks for."""
+
+    code: ClassVar[str] = "brand.refused"
+    status: ClassVar[int] = 422
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    valid_from: dt.date
+    max_depth: int
+    max_levels: int
+    max_total_rate_ppm: int
+    needs_opinion: bool
+    approved_by: str
+    source: str
+
+
+def read(path: Path) -> brand.Brand:
+    """Raises BrandRefusedError naming the key and what it may be."""
+    tables = _parse(path)
+    names, compliance, settlement = tables["brand"], tables["compliance"], tables["settlement"]
+    code = _text(names, "brand.code", required=True)
+    if not CODE.fullmatch(code):
+        raise BrandRefusedError("brand.toml: brand.code is 1 to 40 characters of A-Z a-z 0-9 . _ -")
+    currency, decimals = _currency(names)
+    withholding = _one_of(settlement, "settlement.withholding", WITHHOLDINGS, "none")
+    if withholding != "none" and currency != "CNY":
+        raise BrandRefusedError(f"brand.toml: settlement.withholding {withholding} is Chinese tax and needs brand.currency CNY")
+    limits = _limits(compliance)
+    return brand.Brand(
+        id=ids.new_id(),
+        code=code,
+        name=_text(names, "brand.name", required=True),
+        currency=currency,
+        decimals=decimals,
+        time_zone=_zone(_text(names, "brand.time_zone", required=True)),
+        locale=_one_of(names, "brand.locale", LOCALES, "zh-CN"),
+        hold_days=_whole(settlement, "settlement.hold_days", 0, MOST_HOLD_DAYS, 7),
+        min_payout_minor=_decimal(settlement, "settlement.min_payout", decimals, "0"),
+        withholding=withholding,
+        **limits,
+    )
+
+
+def _parse(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise BrandRefusedError("brand.toml is not there: a bundle needs it.") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise BrandRefusedError(f"brand.toml cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BrandRefusedError(f"brand.toml is not TOML: {error}") from None
+    for table, keys in found.items():
+        if table not in KEYS or not isinstance(keys, dict):
+            raise BrandRefusedError(f"brand.toml: {table!r} is not known; its tables are {', '.join(KEYS)}")
+        for key in keys:
+            if key not in KEYS[table]:
+                raise BrandRefusedError(f"brand.toml: {table}.{key} is not known; [{table}] has {', '.join(KEYS[table])}")
+    return {table: found.get(table, {}) for table in KEYS}
+
+
+def _limits(compliance: dict[str, Any]) -> dict[str, Any]:
+    policies = msgspec.convert(tomllib.loads(POLICIES.read_text(encoding="utf-8")), dict[str, Policy])
+    if "policy" not in compliance:
+        raise BrandRefusedError("brand.toml: compliance.policy is missing: cn-strict, cn-two-tier or intl")
+    name = _one_of(compliance, "compliance.policy", tuple(policies), "")
+    policy = policies[name]
+    expires_on, opinion = _date(compliance), _text(compliance, "compliance.legal_opinion")
+    if policy.needs_opinion and (opinion is None or expires_on is None):
+        raise BrandRefusedError(f"brand.toml: compliance.policy {name} needs compliance.legal_opinion and compliance.expires_on")
+    rate = _decimal(compliance, "compliance.max_total_rate", 6, None)
+    if rate is not None and rate > policy.max_total_rate_ppm:
+        raise BrandRefusedError(f"brand.toml: compliance.max_total_rate may only tighten {name}'s {policy.max_total_rate_ppm} ppm of the net")
+    return {
+        "policy": name,
+        "legal_opinion": opinion,
+        "expires_on": expires_on,
+        "max_depth": _whole(compliance, "compliance.max_depth", 1, policy.max_depth, policy.max_depth),
+        "max_levels": _whole(compliance, "compliance.max_levels", 1, policy.max_levels, policy.max_levels),
+        "max_total_rate_ppm": policy.max_total_rate_ppm if rate is None else rate,
+    }
+
+
+def _text(table: dict[str, Any], key: str, *, required: bool = False) -> Any:  # noqa: ANN401 - str, or None where not required
+    value = table.get(key.partition(".")[2], "")
+    if not isinstance(value, str) or len(value) > LONGEST_NAME or any(ch < " " or ch == "\x7f" for ch in value):
+        raise BrandRefusedError(f"brand.toml: {key} is text of at most {LONGEST_NAME} characters")
+    if required and not value:
+        raise BrandRefusedError(f"brand.toml: {key} is missing")
+    return value or None
+
+
+def _one_of(table: dict[str, Any], key: str, known: tuple[str, ...], default: str) -> str:
+    value = table.get(key.partition(".")[2], default)
+    if value not in known:
+        raise BrandRefusedError(f"brand.toml: {key} is one of {', '.join(known)}")
+    return str(value)
+
+
+def _whole(table: dict[str, Any], key: str, least: int, most: int, default: int) -> int:
+    value = table.get(key.partition(".")[2], default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise BrandRefusedError(f"brand.toml: {key} is a whole number from {least} to {most}")
+    return value
+
+
+def _decimal(table: dict[str, Any], key: str, decimals: int, default: str | None) -> Any:  # noqa: ANN401 - int, or None with default None
+    """A decimal string as a count of its smallest units."""
+    value = table.get(key.partition(".")[2], default)
+    if value is None:
+        return None
+    form = rf"0*([0-9]{{1,10}})(?:\.([0-9]{{1,{decimals}}}))?" if decimals else r"0*([0-9]{1,10})()"
+    match = re.fullmatch(form, value, re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        raise BrandRefusedError(f'brand.toml: {key} is a string such as "0.25", with at most {decimals} decimals')
+    return int(match[1]) * 10**decimals + int((match[2] or "").ljust(decimals, "0") or "0")
+
+
+def _currency(names: dict[str, Any]) -> tuple[str, int]:
+    currency = _text(names, "brand.currency", required=True)
+    if currency not in numbers.list_currencies():
+        raise BrandRefusedError("brand.toml: brand.currency is an ISO 4217 code such as CNY")
+    decimals = numbers.get_currency_precision(currency)
+    if decimals > MOST_DECIMALS:
+        raise BrandRefusedError(f"brand.toml: brand.currency {currency} has {decimals} decimals; at most {MOST_DECIMALS} are supported")
+    return currency, decimals
+
+
+def _zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise BrandRefusedError("brand.toml: brand.time_zone is an IANA name such as Asia/Shanghai")
+    return name
+
+
+def _date(compliance: dict[str, Any]) -> dt.date | None:
+    value = compliance.get("expires_on")
+    if isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value) if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) else value
+        except ValueError:
+            pass
+    if value is not None and (not isinstance(value, dt.date) or isinstance(value, dt.datetime)):
+        raise BrandRefusedError("brand.toml: compliance.expires_on is a date such as 2027-01-31")
+    return value

@@ -1,0 +1,95 @@
+"""A bundle taken into a brand's books: staged, judged file by file, handed to the rooms, in one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qucheng.bundle import checks, files, messages, network, staging, values
+from qucheng.catalog import channel, channel_price, sku
+from qucheng.commission import plan
+from qucheng.core import db
+from qucheng.network import reseller
+from qucheng.orders import intake, order, refund
+from qucheng.settlement import adjustment
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from qucheng.bundle.progress import Progress
+    from qucheng.identity.brand import Brand
+
+REFUNDS_SQL = Path(__file__).with_name("refunds.sql")
+# Sorting and hashing by the million; the connection is this run's own.
+WORK_MEMORY = "SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2; SET LOCAL temp_buffers = '64MB';"
+
+
+async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Progress) -> int:
+    """Imports the bundle's files for a stored brand and returns the intake's number.
+
+    Raises staging.UnreadableFileError, and then nothing is stored. The same bundle again is all duplicates.
+    """
+    async with db.atomic(brand.id):
+        await db.connection().execute(WORK_MEMORY)
+        await db.connection().execute(values.FUNCTIONS)
+        size = sum(path.stat().st_size for file in files.FILES if (path := folder / file.file_name).is_file())
+        with progress.stage("read", total=size, unit="bytes") as read:
+            await staging.stage(folder, read)
+        number = await intake.receive(now=now)
+        with progress.stage("check", total=len(files.FILES), unit="files") as done:
+            for file in files.FILES:
+                await _take_file(file, brand, number)
+                await _report(file, brand, number)
+                done(1)
+    return number
+
+
+async def _take_file(file: files.File, brand: Brand, number: int) -> None:
+    if file.name == "resellers":
+        return await checks.check(file, brand)
+    await checks.check(file, brand)
+    staged = f"checked_{file.name}"
+    match file.name:
+        case "tiers":
+            await reseller.add_tiers(staged=staged)
+        case "channels":
+            await channel.add(staged=staged)
+        case "placements":
+            # joins and moves are judged together, by date
+            await network.judge(brand)
+            await reseller.add(staged="checked_resellers")
+            await reseller.place(staged=staged)
+        case "skus":
+            await sku.add(staged=staged)
+        case "prices":
+            await channel_price.add(staged=staged)
+        case "rules":
+            await plan.add_rules(staged=staged)
+        case "orders":
+            await order.accept(staged=staged, intake=number)
+        case "refunds":
+            await db.run_script(REFUNDS_SQL.read_text(encoding="utf-8"))
+            await refund.accept(staged=staged, intake=number)
+        case "adjustments":
+            await adjustment.add(staged=staged, intake=number)
+    return None
+
+
+async def _report(file: files.File, brand: Brand, number: int) -> None:
+    """Writes down what became of the file's rows; resellers are final only with the placements."""
+    for name in {"resellers": (), "placements": ("resellers", "placements")}.get(file.name, (file.name,)):
+        await db.connection().execute(
+            f"""INSERT INTO intake_file (brand_id, intake, file, rows, imported, duplicate, rejected)
+                SELECT current_brand(), {number}, '{name}.csv', count(*), count(*) FILTER (WHERE fault IS NULL),
+                       count(*) FILTER (WHERE fault = 'duplicate'), count(*) FILTER (WHERE fault <> 'duplicate') FROM checked_{name};
+                CREATE TEMP TABLE sentence_{name} (fault text PRIMARY KEY, sentence text) ON COMMIT DROP;"""
+        )
+        faults = [row[0] for row in await db.connection().fetch(f"SELECT DISTINCT fault FROM checked_{name} WHERE fault <> 'duplicate'")]
+        await db.connection().executemany(
+            f"INSERT INTO sentence_{name} VALUES ($1, $2)", [(fault, messages.sentence(fault, name, brand)) for fault in faults]
+        )
+        await db.connection().execute(
+            f"""INSERT INTO rejection (brand_id, intake, file, source_row, code, message)
+                SELECT current_brand(), {number}, '{name}.csv', c.row, split_part(c.fault, ':', 1), s.sentence
+                FROM checked_{name} c JOIN sentence_{name} s USING (fault)"""
+        )

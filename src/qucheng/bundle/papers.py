@@ -1,0 +1,4 @@
+"""placeholder"""
+from __future__ import annotations
+async def write(*, brand, out, settings, progress):
+    return {}

@@ -1,0 +1,51 @@
+"""Progress of long work on a terminal: stage, amount, rate, time left. Elsewhere it is quiet and only keeps the times."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import rich.console
+import rich.progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STAGES = {
+    "prepare": "preparing the database",
+    "read": "reading the files",
+    "check": "checking and storing",
+    "accrue": "accruing commissions",
+    "settle": "settling the periods",
+    "write": "writing the books",
+    "render": "rendering statements",
+}
+
+
+class Progress:
+    """seconds: by stage, in the order in which they ran."""
+
+    def __init__(self, *, terminal: bool | None = None) -> None:
+        console = rich.console.Console(stderr=True)
+        self.seconds: dict[str, float] = {}
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.TextColumn("{task.completed:,.0f} / {task.total:,.0f} {task.fields[unit]}"),
+            rich.progress.TextColumn("{task.speed:,.0f} /s" if False else ""),
+            rich.progress.TimeElapsedColumn(),
+            rich.progress.TimeRemainingColumn(),
+            console=console,
+            disable=not (console.is_terminal if terminal is None else terminal),
+        )
+
+    @contextlib.contextmanager
+    def stage(self, name: str, *, total: int = 1, unit: str = "") -> Iterator[Callable[[int], None]]:
+        """Yields the function that is told how much more is done."""
+        started = time.monotonic()
+        with self._bar:
+            task = self._bar.add_task(STAGES[name], total=total, unit=unit)
+            yield lambda more: self._bar.advance(task, more)
+            self._bar.update(task, completed=total)
+        self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - started

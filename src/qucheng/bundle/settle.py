@@ -1,0 +1,98 @@
+"""A bundle settled: in a database of its own, from reading to books and documents, and dropped afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qucheng.bundle import books, brand_file, importing, papers
+from qucheng.commission import accrual
+from qucheng.core import database, db, servers
+from qucheng.identity import brand as brands
+from qucheng.settlement import period
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from qucheng.bundle.progress import Progress
+    from qucheng.core.settings import Settings
+    from qucheng.identity.brand import Brand
+
+
+class FileCount(msgspec.Struct, frozen=True):
+    file: str
+    rows: int
+    imported: int
+    duplicate: int
+    rejected: int
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Amounts in minor units of the brand's currency. failed: why a statement has no PDF, by its number."""
+
+    currency: str
+    decimals: int
+    files: list[FileCount]
+    statements: int
+    gross_minor: int
+    tax_minor: int
+    net_minor: int
+    failed: dict[str, str]
+
+
+async def settle_bundle(
+    *, folder: Path, through: dt.date, out: Path, pdf: bool, now: dt.datetime, settings: Settings, progress: Progress
+) -> Outcome:
+    """Settles every period up to and including `through` (its first day) and writes the books to `out`.
+
+    Raises a RefusedError where the import was stopped; then nothing is stored and nothing written.
+    """
+    brand = brand_file.read(folder / "brand.toml")
+    with progress.stage("prepare"):
+        stack = contextlib.AsyncExitStack()
+        await stack.enter_async_context(workspace(settings))
+    async with stack:
+        await brands.create(brand=brand)
+        await importing.take_in(folder=folder, brand=brand, now=now, progress=progress)
+        with progress.stage("accrue"):
+            await accrual.accrue(brand_id=brand.id, now=now)
+        await settle_periods(brand=brand, through=through, now=now, progress=progress)
+        with progress.stage("write"):
+            await books.write(brand=brand, out=out)
+        failed = await papers.write(brand=brand, out=out, settings=settings, progress=progress) if pdf else {}
+        return await _outcome(brand, failed)
+
+
+@contextlib.asynccontextmanager
+async def workspace(settings: Settings) -> AsyncIterator[None]:
+    """The engine on a database of its own, as the app's role."""
+    owner = servers.database_url(settings)
+    app = await database.app_url(owner, settings.app_database_url, settings.var)
+    async with database.workspace(owner, app) as url, db.connected(url):
+        yield
+
+
+async def settle_periods(*, brand: Brand, through: dt.date, now: dt.datetime, progress: Progress) -> None:
+    first = following = await period.next_after(brand=brand, last=None)
+    if first is None:
+        return
+    months = max(0, (through.year - first.year) * 12 + through.month - first.month + 1)
+    with progress.stage("settle", total=months, unit="periods") as done:
+        while following is not None and following <= through:
+            await period.settle(brand=brand, starts_on=following, now=now)
+            last, following = following, await period.next_after(brand=brand, last=following)
+            done(1 if following is None else (following.year - last.year) * 12 + following.month - last.month)
+
+
+async def _outcome(brand: Brand, failed: dict[str, str]) -> Outcome:
+    async with db.atomic(brand.id):
+        files = await db.connection().fetch("SELECT file, rows, imported, duplicate, rejected FROM intake_file ORDER BY file")
+        sums = await db.connection().fetchrow(
+            "SELECT count(*) AS statements, coalesce(sum(gross_minor), 0)::bigint AS gross_minor, coalesce(sum(tax_minor), 0)::bigint AS tax_minor,"
+            " coalesce(sum(net_minor), 0)::bigint AS net_minor FROM statement"
+        )
+    return Outcome(currency=brand.currency, decimals=brand.decimals, files=[FileCount(**dict(row)) for row in files], failed=failed, **dict(sums))

@@ -1,0 +1,236 @@
+-- The earning kernel: from the lines and refunds of intakes that have not been accrued yet to accruals, reversals, own
+-- volume and capped flags, set by set. It has no parameters: the one visible row of `brand` holds all settings.
+--
+-- A line in play has a state 0 (as paid, or as earlier intakes left it) and one state more for each new refund, in the
+-- order (refunded_at, refund). Every state is priced in the same way; accruals are state 0, reversals the differences of
+-- the running minimum over the states.
+--
+-- Divisions: half away from zero is div(2a + b, 2b) for a >= 0, b > 0, once for each amount; products are numeric.
+
+-- What a level earns, in minor units. net and gross are the line's as paid, left_minor and units what is left of it.
+CREATE OR REPLACE FUNCTION pg_temp.earned(basis text, rate_ppm integer, rate_minor bigint, units bigint,
+                                          gross bigint, net bigint, cost bigint, left_minor bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (CASE basis
+        WHEN 'net' THEN div(2 * left_minor::numeric * rate_ppm + 1000000, 2000000)
+        WHEN 'unit' THEN rate_minor::numeric * units
+        WHEN 'gross' THEN CASE WHEN net = 0 THEN 0
+            ELSE div(2 * gross::numeric * left_minor * rate_ppm + net::numeric * 1000000, net::numeric * 2000000) END
+        WHEN 'margin' THEN div(2 * greatest(left_minor - cost::numeric * units, 0) * rate_ppm + 1000000, 2000000)
+    END)::bigint
+$$;
+
+-- The basis itself, rounded to the minor unit; a plain count for basis `unit`.
+CREATE OR REPLACE FUNCTION pg_temp.basis_value(basis text, units bigint, gross bigint, net bigint, cost bigint, left_minor bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (CASE basis
+        WHEN 'net' THEN left_minor
+        WHEN 'unit' THEN units
+        WHEN 'gross' THEN CASE WHEN net = 0 THEN 0 ELSE div(2 * gross::numeric * left_minor + net, 2 * net::numeric) END
+        WHEN 'margin' THEN greatest(left_minor - cost::numeric * units, 0)
+    END)::bigint
+$$;
+
+-- 1. The new refunds, numbered within their line.
+CREATE TEMP TABLE new_refund ON COMMIT DROP AS
+SELECT r.order_no, r.line_no, r.refund_no, r.intake, r.refunded_at,
+       row_number() OVER w AS step, sum(r.amount_minor) OVER w AS amount_so_far, sum(r.quantity) OVER w AS quantity_so_far
+FROM intake i JOIN refund r ON r.brand_id = i.brand_id AND r.intake = i.number
+WHERE i.accrued_at IS NULL
+WINDOW w AS (PARTITION BY r.order_no, r.line_no ORDER BY r.refunded_at, r.refund_no);
+ANALYZE new_refund;
+
+-- 2. The lines in play: new ones, and older ones with a new refund. Self-purchases and wholesale lines earn nothing.
+-- From expires_on of a legal opinion on, a sale under cn-two-tier earns the seller alone.
+CREATE TEMP TABLE line ON COMMIT DROP AS
+WITH chosen AS (
+    SELECT l.*, true AS is_new FROM intake i JOIN order_line l ON l.brand_id = i.brand_id AND l.intake = i.number
+    WHERE i.accrued_at IS NULL
+    UNION ALL
+    SELECT l.*, false FROM (SELECT DISTINCT order_no, line_no FROM new_refund) r JOIN order_line l USING (order_no, line_no)
+    JOIN intake i ON i.brand_id = l.brand_id AND i.number = l.intake
+    WHERE l.brand_id = current_brand() AND i.accrued_at IS NOT NULL
+)
+SELECT l.order_no, l.line_no, l.intake, l.is_new, l.paid_at, l.paid_at + make_interval(hours => 24 * b.hold_days) AS matures_at,
+       l.paid_on, l.reseller, l.parent, l.grandparent, l.sku, l.category, l.channel, l.tier,
+       CASE WHEN levels >= 2 THEN coalesce(l.parent_tier, '') ELSE '' END AS parent_tier,
+       CASE WHEN levels >= 3 THEN coalesce(l.grandparent_tier, '') ELSE '' END AS grandparent_tier,
+       l.quantity, l.gross_minor, l.net_minor, l.cost_minor
+FROM brand b CROSS JOIN chosen l
+JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
+CROSS JOIN LATERAL (SELECT CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on THEN 1 ELSE b.max_levels END AS levels) policy
+WHERE l.brand_id = b.id AND NOT l.self_purchase AND c.kind = 'agency';
+ANALYZE line;
+
+-- 3. The rules, compiled. Dates become slices in which the set of rules in force does not change; what decides about a
+-- line's rules becomes one number, its term; the rules of a term are found by equality of keys.
+CREATE TEMP TABLE slice ON COMMIT DROP AS
+SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on, lead(day, 1, 'infinity') OVER (ORDER BY day) AS ends_on
+FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule WHERE starts_on IS NOT NULL UNION SELECT ends_on FROM rule WHERE ends_on IS NOT NULL) days;
+
+CREATE TEMP TABLE day_slice ON COMMIT DROP AS
+SELECT d.paid_on, s.slice FROM (SELECT DISTINCT paid_on FROM line) d JOIN slice s ON d.paid_on >= s.starts_on AND d.paid_on < s.ends_on;
+ANALYZE day_slice;
+
+CREATE TEMP TABLE term ON COMMIT DROP AS
+SELECT row_number() OVER () AS term, t.* FROM (
+    SELECT DISTINCT sku, category, channel, tier, parent_tier, grandparent_tier, slice FROM line JOIN day_slice USING (paid_on)) t;
+ANALYZE term;
+
+-- Level 0 stands for the bonuses on the seller's own volume; '' for a blank filter.
+CREATE TEMP TABLE rule_key ON COMMIT DROP AS
+SELECT coalesce(r.level, 0) AS level, s.slice, coalesce(r.sku, '') AS sku, coalesce(r.category, '') AS category,
+       coalesce(r.channel, '') AS channel, coalesce(r.tier, '') AS tier, r.code AS rule, r.preference
+FROM (SELECT *, row_number() OVER (ORDER BY priority DESC,
+          (sku IS NOT NULL)::int * 8 + (category IS NOT NULL)::int * 4 + (channel IS NOT NULL)::int * 2 + (tier IS NOT NULL)::int DESC,
+          starts_on DESC NULLS LAST, code) AS preference FROM rule) r
+JOIN slice s ON (r.starts_on IS NULL OR r.starts_on <= s.starts_on) AND (r.ends_on IS NULL OR s.starts_on < r.ends_on);
+ANALYZE rule_key;
+
+CREATE TEMP TABLE rule_of_term ON COMMIT DROP AS
+SELECT c.term, c.level, k.rule, k.preference
+FROM (SELECT term, sku, category, channel, slice, 0 AS level, tier FROM term
+      UNION ALL SELECT term, sku, category, channel, slice, 1, tier FROM term
+      UNION ALL SELECT term, sku, category, channel, slice, 2, parent_tier FROM term WHERE parent_tier <> ''
+      UNION ALL SELECT term, sku, category, channel, slice, 3, grandparent_tier FROM term WHERE grandparent_tier <> '') c
+JOIN (SELECT DISTINCT level, sku <> '' AS by_sku, category <> '' AS by_category, channel <> '' AS by_channel, tier <> '' AS by_tier
+      FROM rule_key) shape USING (level)
+JOIN rule_key k ON k.level = c.level AND k.slice = c.slice
+    AND k.sku = CASE WHEN by_sku THEN c.sku ELSE '' END AND k.category = CASE WHEN by_category THEN c.category ELSE '' END
+    AND k.channel = CASE WHEN by_channel THEN c.channel ELSE '' END AND k.tier = CASE WHEN by_tier THEN c.tier ELSE '' END;
+ANALYZE rule_of_term;
+
+CREATE TEMP TABLE term_rate ON COMMIT DROP AS
+WITH best AS (
+    SELECT DISTINCT ON (o.term, o.level) o.term, o.level, r.code, r.basis, r.rate_ppm, r.rate_minor
+    FROM rule_of_term o JOIN rule r ON r.code = o.rule WHERE o.level > 0 ORDER BY o.term, o.level, o.preference)
+SELECT t.term, r1.code AS rule_1, r1.basis AS basis_1, r1.rate_ppm AS ppm_1, r1.rate_minor AS minor_1,
+       r2.code AS rule_2, r2.basis AS basis_2, r2.rate_ppm AS ppm_2, r2.rate_minor AS minor_2,
+       r3.code AS rule_3, r3.basis AS basis_3, r3.rate_ppm AS ppm_3, r3.rate_minor AS minor_3
+FROM term t
+LEFT JOIN best r1 ON r1.term = t.term AND r1.level = 1
+LEFT JOIN best r2 ON r2.term = t.term AND r2.level = 2
+LEFT JOIN best r3 ON r3.term = t.term AND r3.level = 3;
+ANALYZE term_rate;
+
+-- 4. The states. Once all the money of a line is back, no unit of it is left.
+CREATE TEMP TABLE state ON COMMIT DROP AS
+SELECT order_no, line_no, step, refund_no, intake, refunded_at, is_new, term, reseller, parent, grandparent, paid_at, matures_at,
+       gross_minor, net_minor, cost_minor, left_minor,
+       CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END AS units
+FROM (
+    SELECT l.order_no, l.line_no, 0 AS step, NULL::text AS refund_no, l.intake, NULL::timestamptz AS refunded_at, l.is_new, t.term,
+           l.reseller, l.parent, l.grandparent, l.paid_at, l.matures_at, l.gross_minor, l.net_minor, l.cost_minor,
+           l.net_minor - coalesce(earlier.amount, 0) AS left_minor, l.quantity - coalesce(earlier.quantity, 0) AS units
+    FROM line l JOIN day_slice d USING (paid_on)
+    JOIN term t USING (sku, category, channel, tier, parent_tier, grandparent_tier, slice)
+    LEFT JOIN (
+        SELECT r.order_no, r.line_no, sum(r.amount_minor)::bigint AS amount, sum(r.quantity)::bigint AS quantity
+        FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN refund r USING (order_no, line_no)
+        JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
+        WHERE r.brand_id = current_brand() AND i.accrued_at IS NOT NULL GROUP BY 1, 2
+    ) earlier USING (order_no, line_no)
+) s;
+
+INSERT INTO state
+SELECT order_no, line_no, step, refund_no, intake, refunded_at, is_new, term, reseller, parent, grandparent, paid_at, matures_at,
+       gross_minor, net_minor, cost_minor, left_minor,
+       CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END
+FROM (SELECT r.order_no, r.line_no, r.step, r.refund_no, r.intake, r.refunded_at, s.is_new, s.term, s.reseller, s.parent, s.grandparent,
+             s.paid_at, s.matures_at, s.gross_minor, s.net_minor, s.cost_minor,
+             s.left_minor - r.amount_so_far AS left_minor,
+             s.units - r.quantity_so_far AS units
+      FROM new_refund r JOIN state s USING (order_no, line_no) WHERE s.step = 0) s;
+ANALYZE state;
+
+-- 5. Every state priced and capped. Past the cap the amounts become shares of it: whole parts, then one unit each by
+-- largest remainder, ties to the smaller level.
+CREATE TEMP TABLE priced ON COMMIT DROP AS
+SELECT s.order_no, s.line_no, s.step, s.refund_no, s.is_new, s.refunded_at, s.reseller, s.parent, s.grandparent, s.paid_at, s.matures_at,
+       t.rule_1, t.rule_2, t.rule_3,
+       pg_temp.basis_value(t.basis_1, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor) AS base_1,
+       pg_temp.basis_value(t.basis_2, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor) AS base_2,
+       pg_temp.basis_value(t.basis_3, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor) AS base_3,
+       coalesce(share.a1, raw.a1) AS amount_1, coalesce(share.a2, raw.a2) AS amount_2, coalesce(share.a3, raw.a3) AS amount_3,
+       share.a1 IS NOT NULL AS capped
+FROM brand b CROSS JOIN state s JOIN term_rate t USING (term)
+CROSS JOIN LATERAL (
+    SELECT coalesce(pg_temp.earned(t.basis_1, t.ppm_1, t.minor_1, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor), 0) AS a1,
+           coalesce(pg_temp.earned(t.basis_2, t.ppm_2, t.minor_2, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor), 0) AS a2,
+           coalesce(pg_temp.earned(t.basis_3, t.ppm_3, t.minor_3, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor), 0) AS a3,
+           div(b.max_total_rate_ppm::numeric * s.left_minor, 1000000)::bigint AS cap
+    OFFSET 0) raw
+LEFT JOIN LATERAL (
+    SELECT (w1 + ((m2 > m1)::int + (m3 > m1)::int < rest)::int)::bigint AS a1,
+           (w2 + ((m1 >= m2)::int + (m3 > m2)::int < rest)::int)::bigint AS a2,
+           (w3 + ((m1 >= m3)::int + (m2 >= m3)::int < rest)::int)::bigint AS a3
+    FROM (SELECT *, raw.cap - w1 - w2 - w3 AS rest
+          FROM (SELECT div(raw.a1::numeric * raw.cap, total) AS w1, div(raw.a2::numeric * raw.cap, total) AS w2, div(raw.a3::numeric * raw.cap, total) AS w3,
+                       mod(raw.a1::numeric * raw.cap, total) AS m1, mod(raw.a2::numeric * raw.cap, total) AS m2, mod(raw.a3::numeric * raw.cap, total) AS m3
+                FROM (SELECT raw.a1::numeric + raw.a2 + raw.a3 AS total WHERE raw.a1::numeric + raw.a2 + raw.a3 > raw.cap OFFSET 0) sums
+                OFFSET 0) parts OFFSET 0) divided
+) share ON true;
+ANALYZE priced;
+
+-- 6. Accruals: state 0 of the new lines.
+INSERT INTO accrual (brand_id, order_no, line_no, level, reseller, rule, basis_value, amount_minor, occurred_at, matures_at)
+SELECT current_brand(), p.order_no, p.line_no, e.level, e.reseller, e.rule, e.base, e.amount, p.paid_at, p.matures_at
+FROM priced p CROSS JOIN LATERAL (VALUES (1, p.reseller, p.rule_1, p.base_1, p.amount_1), (2, p.parent, p.rule_2, p.base_2, p.amount_2),
+                                         (3, p.grandparent, p.rule_3, p.base_3, p.amount_3)) e (level, reseller, rule, base, amount)
+WHERE p.step = 0 AND p.is_new AND e.amount <> 0;
+
+INSERT INTO order_flag (brand_id, order_no, line_no, code)
+SELECT current_brand(), order_no, line_no, 'order.capped' FROM priced WHERE step = 0 AND is_new AND capped;
+
+-- 7. Reversals: how the smallest amount so far falls from state to state, for each accrual of the refunded lines.
+CREATE TEMP TABLE refunded_accrual ON COMMIT DROP AS
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.rule, a.matures_at, a.amount_minor + coalesce(sum(v.amount_minor), 0)::bigint AS amount
+FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN accrual a USING (order_no, line_no)
+LEFT JOIN reversal v ON v.brand_id = a.brand_id AND v.order_no = a.order_no AND v.line_no = a.line_no AND v.level = a.level
+WHERE a.brand_id = current_brand()
+GROUP BY a.brand_id, a.order_no, a.line_no, a.level;
+ANALYZE refunded_accrual;
+
+INSERT INTO reversal (brand_id, order_no, line_no, level, refund_no, reseller, rule, basis_value, amount_minor, occurred_at, matures_at)
+SELECT current_brand(), order_no, line_no, level, refund_no, reseller, rule, base, amount_after - amount_before, refunded_at, greatest(refunded_at, matures_at)
+FROM (SELECT *, coalesce(lag(amount_after) OVER (PARTITION BY order_no, line_no, level ORDER BY step), amount) AS amount_before
+      FROM (SELECT p.order_no, p.line_no, a.level, p.step, p.refund_no, p.refunded_at, a.reseller, a.rule, a.matures_at, a.amount,
+                   CASE a.level WHEN 1 THEN p.base_1 WHEN 2 THEN p.base_2 ELSE p.base_3 END AS base,
+                   least(a.amount, min(CASE a.level WHEN 1 THEN p.amount_1 WHEN 2 THEN p.amount_2 ELSE p.amount_3 END)
+                       OVER (PARTITION BY p.order_no, p.line_no, a.level ORDER BY p.step)) AS amount_after
+            FROM priced p JOIN refunded_accrual a USING (order_no, line_no) WHERE p.step > 0) falling) steps
+WHERE amount_after <> amount_before;
+
+-- 8. Own volume. It belongs to the local month in which the line matures; a refund takes away from the month on in which
+-- it counts. Only a part of a gross can be a fraction; its denominator is the line's net.
+CREATE TEMP TABLE bonus_rule ON COMMIT DROP AS
+SELECT o.term, o.rule, r.basis FROM rule_of_term o JOIN rule r ON r.code = o.rule WHERE o.level = 0;
+ANALYZE bonus_rule;
+
+INSERT INTO own_volume (brand_id, intake, rule, reseller, of_period, counted_in, denominator, numerator)
+SELECT current_brand(), intake, rule, reseller, of_period, counted_in, denominator, sum(numerator)
+FROM (
+    SELECT s.intake, o.rule, s.reseller, m.of_period, m.of_period AS counted_in, 1::numeric AS denominator,
+           CASE o.basis WHEN 'net' THEN s.net_minor WHEN 'unit' THEN s.units ELSE CASE WHEN s.net_minor = 0 THEN 0 ELSE s.gross_minor END END::numeric AS numerator
+    FROM brand b CROSS JOIN state s JOIN bonus_rule o USING (term)
+    CROSS JOIN LATERAL (SELECT period_of(s.matures_at, b.time_zone) AS of_period) m
+    WHERE s.step = 0 AND s.is_new
+    UNION ALL
+    SELECT c.intake, o.rule, c.reseller, m.of_period, m.counted_in, part.denominator, part.numerator
+    FROM brand b CROSS JOIN (
+        SELECT *, left_minor - lag(left_minor) OVER w AS left_change, units - lag(units) OVER w AS units_change
+        FROM state WHERE (order_no, line_no) IN (SELECT order_no, line_no FROM new_refund)
+        WINDOW w AS (PARTITION BY order_no, line_no ORDER BY step)) c
+    JOIN bonus_rule o USING (term)
+    CROSS JOIN LATERAL (SELECT period_of(c.matures_at, b.time_zone) AS of_period,
+                               period_of(greatest(c.matures_at, c.refunded_at), b.time_zone) AS counted_in) m
+    CROSS JOIN LATERAL (
+        SELECT 1::numeric AS denominator, c.left_change::numeric AS numerator WHERE o.basis = 'net'
+        UNION ALL SELECT 1, c.units_change WHERE o.basis = 'unit'
+        UNION ALL SELECT CASE WHEN whole THEN 1 ELSE c.net_minor END,
+                         CASE WHEN whole THEN div(c.gross_minor::numeric * c.left_change, nullif(c.net_minor, 0)) ELSE c.gross_minor::numeric * c.left_change END
+        FROM (SELECT mod(c.gross_minor::numeric * c.left_change, nullif(c.net_minor, 0)) = 0 AS whole) d WHERE o.basis = 'gross' AND c.net_minor > 0) part
+    WHERE c.step > 0
+) parts
+WHERE numerator <> 0
+GROUP BY intake, rule, reseller, of_period, counted_in, denominator;

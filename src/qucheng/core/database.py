@@ -1,0 +1,157 @@
+"""Databases and roles: the migrated template, copies of it to work in, and the role the app works as."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import time
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+from piccolo.apps.migrations.commands import forwards
+
+from qucheng.core import db
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+MIGRATIONS = Path(__file__).parents[1] / "piccolo_migrations"
+# One lock key for whoever changes databases or roles of this product on a server.
+SETUP_LOCK = 0x71756368656E67
+STATEMENT_TIMEOUT_NONE = {"statement_timeout": "0"}
+
+
+def with_database(url: str, name: str) -> str:
+    return urllib.parse.urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def database_name(url: str) -> str:
+    return urllib.parse.urlsplit(url).path.lstrip("/") or "postgres"
+
+
+def template_name() -> str:
+    """Named by what the migrations say, so that another version of them never reuses it."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in MIGRATIONS.rglob("*") if p.suffix in {".py", ".sql"}):
+        digest.update(file.relative_to(MIGRATIONS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return f"qucheng_template_{digest.hexdigest()[:12]}"
+
+
+async def migrate(owner_url: str) -> None:
+    """Brings the database up to the newest migration, one process at a time."""
+    os.environ["PICCOLO_CONF"] = "qucheng.piccolo_conf"
+    async with _exclusive(owner_url), db.connected(owner_url, as_owner=True):
+        with contextlib.redirect_stdout(None):
+            result = await forwards.run_forwards(app_name="qucheng")
+    if not result.success:
+        raise RuntimeError(f"the migrations stopped: {result.message}")
+
+
+async def app_url(owner_url: str, given: str | None, var: Path) -> str:
+    """Where the app connects: the address it was given, or a role of our own that owns nothing, its password kept in var."""
+    name = database_name(owner_url)
+    async with _exclusive(owner_url) as connection:
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'qucheng_app'"):
+            await connection.execute("CREATE ROLE qucheng_app NOLOGIN")
+        if given is not None:
+            role = urllib.parse.unquote(urllib.parse.urlsplit(given).username or "")
+        else:
+            role, password = f"qucheng_app_{name}", _password(var, name)
+            await _make_role(connection, role, password)
+            parts = urllib.parse.urlsplit(owner_url)
+            host = parts.netloc.rpartition("@")[2]
+            given = parts._replace(netloc=f"{urllib.parse.quote(role)}:{password}@{host}").geturl()
+        if not await connection.fetchval("SELECT pg_has_role($1, 'qucheng_app', 'MEMBER')", role):
+            await connection.execute(f"GRANT qucheng_app TO {_quoted(role)}")
+    return given
+
+
+@contextlib.asynccontextmanager
+async def workspace(owner_url: str, app: str) -> AsyncIterator[str]:
+    """A database of its own for one run, dropped afterwards; what a killed run left is dropped first. Yields the app's URL to it."""
+    template = await _template(owner_url)
+    owner = await asyncpg.connect(owner_url, server_settings=STATEMENT_TIMEOUT_NONE)
+    name = f"qucheng_work_{os.getpid()}_{secrets.token_hex(4)}"
+    try:
+        await _drop_abandoned(owner)
+        # the lock says that this run lives; it ends with the connection, however the process ends
+        await owner.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
+        await owner.execute(f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template)}")
+        # nothing in it outlives the run, so no commit waits for the disk
+        await owner.execute(f"ALTER DATABASE {_quoted(name)} SET synchronous_commit = off")
+        yield with_database(app, name)
+    finally:
+        with contextlib.suppress(asyncpg.PostgresError, OSError):
+            await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+        await owner.close()
+
+
+async def _template(owner_url: str) -> str:
+    """The migrated template, made under another name first: a killed run leaves no half of one."""
+    name = template_name()
+    owner = await asyncpg.connect(owner_url)
+    try:
+        if await owner.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            return name
+        building = f"qucheng_building_{os.getpid()}_{time.time_ns()}"
+        await owner.execute(f"CREATE DATABASE {_quoted(building)}")
+        try:
+            await migrate(with_database(owner_url, building))
+            async with _exclusive(owner_url) as connection:
+                if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                    await connection.execute(f"DROP DATABASE {_quoted(building)}")
+                else:
+                    await connection.execute(f"ALTER DATABASE {_quoted(building)} RENAME TO {_quoted(name)}")
+        except BaseException:
+            await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(building)} WITH (FORCE)")
+            raise
+    finally:
+        await owner.close()
+    return name
+
+
+async def _drop_abandoned(owner: asyncpg.Connection) -> None:
+    for row in await owner.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'qucheng\\_work\\_%'"):
+        name = row["datname"]
+        if await owner.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
+            await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+            await owner.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+
+
+@contextlib.asynccontextmanager
+async def _exclusive(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(owner_url, server_settings=STATEMENT_TIMEOUT_NONE)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", SETUP_LOCK)
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _make_role(connection: asyncpg.Connection, role: str, password: str) -> None:
+    verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role) else "CREATE"
+    quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
+    await connection.execute(f"{verb} ROLE {_quoted(role)} LOGIN PASSWORD {quoted}")
+
+
+def _password(var: Path, database: str) -> str:
+    """The app role's password, made once; the file is readable by its owner only."""
+    file = var / "app-roles.json"
+    known = msgspec.json.decode(file.read_bytes(), type=dict[str, str]) if file.exists() else {}
+    if database not in known:
+        known[database] = secrets.token_urlsafe(24)
+        var.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(msgspec.json.encode(known))
+        fresh.replace(file)
+    return known[database]
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'

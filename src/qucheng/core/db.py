@@ -1,0 +1,151 @@
+"""The database engine, and the one form in which anything is written: `atomic()`.
+
+Piccolo's own transaction leaks its connection when COMMIT fails and treats a nested one as nothing; ours does neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from qucheng.core import errors
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+
+class UnsafeRoleError(errors.RefusedError):
+    """The app was asked to work as a role that can switch the database's own checks off."""
+
+    code = "database.unsafe_role"
+    status = 403
+
+
+class Transaction(PostgresTransaction):
+    """Gives the connection back whatever COMMIT or ROLLBACK does."""
+
+    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:  # noqa: ANN401 - Piccolo's signature
+        if self._parent is not None:
+            return exception is None
+        try:
+            if exception is not None:
+                await self.rollback()
+            else:
+                await self.commit()
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            if self.engine.pool:
+                await self.engine.pool.release(self.connection)
+            else:
+                await self.connection.close()
+        return exception is None
+
+
+class Engine(PostgresEngine):
+    """Connects only when told where to: constructing it asks nothing of a server."""
+
+    def __init__(self) -> None:
+        super().__init__(config={})
+
+    async def check_version(self) -> None:
+        """Piccolo would connect here, at import."""
+
+    async def prep_database(self) -> None:
+        """No extensions are needed."""
+
+    def transaction(self, allow_nested: bool = True) -> Transaction:  # noqa: FBT001, FBT002 - Piccolo's signature
+        return Transaction(engine=self, allow_nested=allow_nested)
+
+
+ENGINE = Engine()
+_hooks: contextvars.ContextVar[list[Callable[[], Awaitable[None]]] | None] = contextvars.ContextVar("hooks", default=None)
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, *, as_owner: bool = False, pool_size: int = 4, settings: dict[str, str] | None = None) -> AsyncIterator[None]:
+    """Points the engine at a database for the time of the block.
+
+    Unless as_owner (migrations only), a superuser, a role with BYPASSRLS or the owner of the tables is refused: row-level
+    security and the append-only triggers would not hold against it.
+    """
+    ENGINE.config = {"dsn": url, "server_settings": {"timezone": "UTC", "jit": "off", **(settings or {})}}
+    await ENGINE.start_connection_pool(min_size=1, max_size=pool_size)
+    try:
+        if not as_owner:
+            await _refuse_unsafe_role()
+        yield
+    finally:
+        await ENGINE.close_connection_pool()
+        ENGINE.config = {}
+
+
+async def _refuse_unsafe_role() -> None:
+    async with atomic():
+        unsafe = await connection().fetchval(
+            "SELECT r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'brand' AND pg_has_role(r.oid, c.relowner, 'USAGE'))"
+            " FROM pg_roles r WHERE r.rolname = current_user"
+        )
+    if unsafe:
+        raise UnsafeRoleError("The app must not connect as a superuser or as the owner of its tables: set APP_DATABASE_URL to another role.")
+
+
+@contextlib.asynccontextmanager
+async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
+    """One transaction, or inside another a savepoint; with brand_id, rows of that brand (and of no other) are visible.
+
+    Work added with `after_commit` runs when all is committed, and never for a block that was rolled back.
+    """
+    if ENGINE.transaction_exists():
+        hooks = _hooks.get()
+        mark = len(hooks or ())
+        savepoint = await ENGINE.current_transaction.get().savepoint()
+        try:
+            yield
+        except BaseException:
+            del (hooks or [])[mark:]
+            await savepoint.rollback_to()
+            raise
+        await savepoint.release()
+        return
+    fresh: list[Callable[[], Awaitable[None]]] = []
+    token = _hooks.set(fresh)
+    try:
+        async with ENGINE.transaction():
+            if brand_id is not None:
+                await connection().execute("SELECT set_config('qucheng.brand_id', $1, true)", str(brand_id))
+            yield
+    finally:
+        _hooks.reset(token)
+    for hook in fresh:
+        try:
+            await hook()
+        except Exception:  # what was committed stays so; the sweep finds what the hook left
+            log.exception("a hook after COMMIT failed")
+
+
+def after_commit(hook: Callable[[], Awaitable[None]]) -> None:
+    hooks = _hooks.get()
+    if hooks is None:
+        raise RuntimeError("after_commit() stands inside atomic()")
+    hooks.append(hook)
+
+
+def connection() -> asyncpg.Connection:
+    """The connection of the transaction that is open: for COPY, scripts and set-based SQL."""
+    transaction = ENGINE.current_transaction.get()
+    if transaction is None:
+        raise RuntimeError("connection() stands inside atomic()")
+    return transaction.connection
+
+
+async def run_script(text: str) -> None:
+    """Runs an SQL file of several statements; values reach it through tables, never through its text."""
+    await connection().execute(text)

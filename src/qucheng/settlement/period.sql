@@ -1,0 +1,146 @@
+-- Settles one period of the visible brand. Before it runs, `closing` holds one row: starts_on, starts_at, ends_at; and
+-- `withholding` the scheme in force for the period with its brackets (settlement/withholding.py).
+
+-- Exact sum of fractions: numerators over a common denominator.
+CREATE OR REPLACE FUNCTION pg_temp.add_fraction(total numeric[], numerator numeric, denominator numeric) RETURNS numeric[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY[total[1] * div(common, total[2]) + numerator * div(common, denominator), common]
+    FROM (SELECT lcm(total[2], denominator) AS common) c
+$$;
+DO $$ BEGIN
+    CREATE AGGREGATE pg_temp.sum_fractions(numeric, numeric) (SFUNC = pg_temp.add_fraction, STYPE = numeric[], INITCOND = '{0,1}');
+EXCEPTION WHEN duplicate_function THEN NULL;
+END $$;
+
+-- Half away from zero, b > 0.
+CREATE OR REPLACE FUNCTION pg_temp.half_away(a numeric, b numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
+AS $$ SELECT sign(a) * div(2 * abs(a) + b, 2 * b) $$;
+
+-- 1. What is due and on no statement yet.
+CREATE TEMP TABLE due_accrual ON COMMIT DROP AS
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM closing c CROSS JOIN accrual a
+WHERE a.matures_at < c.ends_at AND NOT EXISTS (
+    SELECT 1 FROM statement_accrual s WHERE s.brand_id = a.brand_id AND s.order_no = a.order_no AND s.line_no = a.line_no AND s.level = a.level);
+
+CREATE TEMP TABLE due_reversal ON COMMIT DROP AS
+SELECT v.order_no, v.line_no, v.level, v.refund_no, v.reseller, v.amount_minor FROM closing c CROSS JOIN reversal v
+WHERE v.matures_at < c.ends_at AND NOT EXISTS (
+    SELECT 1 FROM statement_reversal s WHERE s.brand_id = v.brand_id AND s.order_no = v.order_no AND s.line_no = v.line_no
+        AND s.level = v.level AND s.refund_no = v.refund_no);
+
+CREATE TEMP TABLE due_adjustment ON COMMIT DROP AS
+SELECT j.code, j.reseller, j.amount_minor FROM closing c CROSS JOIN adjustment j
+WHERE j.occurred_at < c.ends_at AND NOT EXISTS (SELECT 1 FROM statement_adjustment s WHERE s.brand_id = j.brand_id AND s.code = j.code);
+ANALYZE due_accrual; ANALYZE due_reversal; ANALYZE due_adjustment;
+
+-- 2. Bonuses: of each earlier and this volume period as known now, less what is already known of it.
+CREATE TEMP TABLE due_bonus ON COMMIT DROP AS
+WITH volume AS (
+    SELECT rule, reseller, of_period, pg_temp.half_away(total[1], total[2]) AS volume
+    FROM (SELECT rule, reseller, of_period, pg_temp.sum_fractions(numerator, denominator) AS total
+          FROM (SELECT v.rule, v.reseller, v.of_period, v.denominator, sum(v.numerator) AS numerator
+                FROM closing c CROSS JOIN own_volume v WHERE v.counted_in <= c.starts_on GROUP BY 1, 2, 3, 4) by_denominator
+          GROUP BY 1, 2, 3) sums
+), known AS (
+    SELECT rule, reseller, of_period, sum(amount_minor) AS amount FROM bonus GROUP BY 1, 2, 3
+)
+SELECT v.rule, v.reseller, v.of_period, v.volume::bigint AS basis_value, (earned.amount - coalesce(k.amount, 0))::bigint AS amount_minor
+FROM volume v JOIN rule r ON r.code = v.rule
+CROSS JOIN LATERAL (
+    SELECT pg_temp.half_away(CASE r.kind
+        WHEN 'graduated' THEN sum(greatest(least(v.volume, next_from) - from_value, 0) * rate)
+        ELSE coalesce(max(v.volume * rate) FILTER (WHERE from_value <= v.volume AND (next_from IS NULL OR v.volume < next_from)), 0)
+    END, CASE r.basis WHEN 'unit' THEN 1 ELSE 1000000 END) AS amount
+    FROM (SELECT b.from_value, coalesce(b.rate_ppm, b.rate_minor) AS rate, lead(b.from_value) OVER (ORDER BY b.from_value) AS next_from
+          FROM rule_bracket b WHERE b.brand_id = r.brand_id AND b.rule = r.code) bracket
+) earned
+LEFT JOIN known k ON k.rule = v.rule AND k.reseller = v.reseller AND k.of_period = v.of_period
+WHERE earned.amount <> coalesce(k.amount, 0);
+
+-- 3. The sums of each reseller with an entry or an opening balance, numbered by code.
+CREATE TEMP TABLE draft ON COMMIT DROP AS
+SELECT row_number() OVER (ORDER BY s.reseller) AS number, s.*, r.kind,
+       CASE WHEN r.kind = 'individual' THEN coalesce('identity ' || r.identity, 'reseller ' || r.code) END AS payee,
+       opening + accrued + reversed + bonus + adjustment AS payable,
+       opening + accrued + reversed + bonus + adjustment > 0 AND opening + accrued + reversed + bonus + adjustment >= b.min_payout_minor AS paid
+FROM brand b CROSS JOIN (
+    SELECT reseller, sum(opening)::bigint AS opening, sum(accrued)::bigint AS accrued, sum(reversed)::bigint AS reversed,
+           sum(bonus)::bigint AS bonus, sum(adjustment)::bigint AS adjustment
+    FROM (
+        SELECT reseller, 0::bigint AS opening, sum(amount_minor) AS accrued, 0::bigint AS reversed, 0::bigint AS bonus, 0::bigint AS adjustment
+        FROM due_accrual GROUP BY reseller
+        UNION ALL SELECT reseller, 0, 0, sum(amount_minor), 0, 0 FROM due_reversal GROUP BY reseller
+        UNION ALL SELECT reseller, 0, 0, 0, sum(amount_minor), 0 FROM due_bonus GROUP BY reseller
+        UNION ALL SELECT reseller, 0, 0, 0, 0, sum(amount_minor) FROM due_adjustment GROUP BY reseller
+        UNION ALL SELECT reseller, carried_minor, 0, 0, 0, 0
+        FROM (SELECT DISTINCT ON (reseller) reseller, carried_minor FROM statement ORDER BY reseller, period DESC) last WHERE carried_minor <> 0
+    ) parts GROUP BY reseller
+) s
+JOIN reseller r ON r.brand_id = b.id AND r.code = s.reseller;
+ANALYZE draft;
+
+-- 4. Withholding: the tax on all that was paid to the payee so far, less what was withheld on it. The tax never falls, so
+-- what is withheld after each payment is the greatest tax so far.
+CREATE TEMP TABLE payment ON COMMIT DROP AS
+WITH earlier AS (
+    SELECT coalesce('identity ' || r.identity, 'reseller ' || r.code) AS payee, sum(s.payable_minor) AS paid, sum(s.tax_minor) AS withheld, min(s.period) AS since
+    FROM closing c CROSS JOIN withholding w JOIN statement s ON s.period >= w.counts_since AND s.period < c.starts_on
+    JOIN reseller r ON r.brand_id = s.brand_id AND r.code = s.reseller
+    WHERE r.kind = 'individual' AND s.net_minor + s.tax_minor > 0 GROUP BY 1
+), base AS (
+    -- in millionths of a minor unit, so that the one rounding is the last step
+    SELECT d.payee, d.number, coalesce(e.withheld, 0) AS withheld, greatest(0, CASE
+        WHEN d.paid_so_far <= w.flat_until_minor THEN (d.paid_so_far - w.flat_deduction_minor) * 1000000
+        ELSE d.paid_so_far * w.share_ppm
+             - w.monthly_deduction_minor * (1 + extract(month FROM c.starts_on) - extract(month FROM coalesce(e.since, c.starts_on))) * 1000000
+        END) AS taxable
+    FROM closing c CROSS JOIN withholding w CROSS JOIN (
+        SELECT d.payee, d.number, coalesce(e.paid, 0) + sum(d.payable) OVER (PARTITION BY d.payee ORDER BY d.number) AS paid_so_far
+        FROM draft d LEFT JOIN earlier e USING (payee) WHERE d.paid AND d.payee IS NOT NULL) d
+    LEFT JOIN earlier e USING (payee)
+), due AS (
+    SELECT base.*, coalesce((SELECT pg_temp.half_away(base.taxable * b.rate_ppm, 1000000000000) - b.quick_minor FROM withholding_bracket b
+                             WHERE base.taxable > b.over_minor::numeric * 1000000 ORDER BY b.over_minor DESC LIMIT 1), 0) AS tax
+    FROM base
+)
+SELECT number, greatest(withheld, max(tax) OVER (PARTITION BY payee ORDER BY number)) AS withheld_after,
+       greatest(withheld, coalesce(max(tax) OVER (PARTITION BY payee ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) AS withheld_before
+FROM due;
+
+-- 5. Statements, and what is on them.
+INSERT INTO statement (brand_id, period, number, statement_no, reseller, kind, opening_minor, accrued_minor, reversed_minor, bonus_minor,
+                       adjustment_minor, gross_minor, payable_minor, tax_minor, net_minor, carried_minor)
+SELECT b.id, c.starts_on, d.number, b.code || '-' || to_char(c.starts_on, 'YYYYMM') || '-' || lpad(d.number::text, greatest(6, length(d.number::text)), '0'),
+       d.reseller, d.kind, d.opening, d.accrued, d.reversed, d.bonus, d.adjustment, d.payable - d.opening, d.payable,
+       tax.amount, CASE WHEN d.paid THEN d.payable - tax.amount ELSE 0 END, CASE WHEN d.paid THEN 0 ELSE d.payable END
+FROM brand b CROSS JOIN closing c CROSS JOIN draft d LEFT JOIN payment p ON p.number = d.number
+CROSS JOIN LATERAL (SELECT (CASE WHEN p.number IS NULL THEN 0 ELSE least(d.payable, p.withheld_after - p.withheld_before) END)::bigint AS amount) tax
+ORDER BY d.number;
+
+INSERT INTO statement_accrual (brand_id, order_no, line_no, level, period, number)
+SELECT current_brand(), a.order_no, a.line_no, a.level, c.starts_on, d.number
+FROM closing c CROSS JOIN due_accrual a JOIN draft d USING (reseller);
+
+INSERT INTO statement_reversal (brand_id, order_no, line_no, level, refund_no, period, number)
+SELECT current_brand(), v.order_no, v.line_no, v.level, v.refund_no, c.starts_on, d.number
+FROM closing c CROSS JOIN due_reversal v JOIN draft d USING (reseller);
+
+INSERT INTO statement_adjustment (brand_id, code, period, number)
+SELECT current_brand(), j.code, c.starts_on, d.number FROM closing c CROSS JOIN due_adjustment j JOIN draft d USING (reseller);
+
+INSERT INTO bonus (brand_id, period, reseller, rule, of_period, basis_value, amount_minor, occurred_at)
+SELECT current_brand(), c.starts_on, reseller, rule, of_period, basis_value, amount_minor, c.ends_at FROM closing c CROSS JOIN due_bonus;
+
+-- 6. What the statements post: for ledger/journal.py. A negative sum posts the other way round.
+CREATE TEMP TABLE journal_draft ON COMMIT DROP AS
+SELECT s.statement_no || '/' || e.kind AS code, s.statement_no AS document, s.period, e.position,
+       CASE WHEN e.amount > 0 THEN e.debit ELSE e.credit END AS debit, CASE WHEN e.amount > 0 THEN e.credit ELSE e.debit END AS credit,
+       abs(e.amount) AS amount_minor
+FROM closing c JOIN statement s ON s.period = c.starts_on
+CROSS JOIN LATERAL (SELECT 'liability:reseller:' || s.reseller AS owed) a
+CROSS JOIN LATERAL (VALUES
+    (1, 'accrual', 'expense:commission', owed, s.accrued_minor), (2, 'reversal', 'expense:commission', owed, s.reversed_minor),
+    (3, 'bonus', 'expense:commission', owed, s.bonus_minor), (4, 'adjustment', 'expense:commission', owed, s.adjustment_minor),
+    (5, 'withholding', owed, 'liability:tax', s.tax_minor), (6, 'payout', owed, 'asset:bank', s.net_minor)
+) e (position, kind, debit, credit, amount)
+WHERE e.amount <> 0;
