@@ -1,4 +1,4 @@
-"""The command line: qucheng settle, doctor, servers."""
+"""The command line: it translates, and the rooms do the work."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import cyclopts
 
 from qucheng.bundle import progress as progresses
 from qucheng.bundle import settle as settling
+from qucheng.bundle import showcase
 from qucheng.core import clock, doctor, errors, money, servers, settings
 
 app = cyclopts.App(name="qucheng", help="渠成: a reseller network platform with commission settlement for virtual goods.")
@@ -50,6 +51,7 @@ def settle(
         Where statements.csv, entries.csv, journal.csv, rejected.csv, flags.csv and statements/*.pdf go.
     pdf
         --no-pdf leaves the PDF statements out.
+
     """
     report = progresses.Progress()
     outcome = asyncio.run(
@@ -58,7 +60,64 @@ def settle(
         )
     )
     _summary(outcome, report.seconds)
+    print(
+        f"the books are in {out}"
+        + (f"; {out / 'rejected.csv'} says why rows were rejected" if any(file.rejected for file in outcome.files) else "")
+    )
     return ROWS_REJECTED if any(file.rejected for file in outcome.files) else DONE
+
+
+@app.command
+def demo() -> int:
+    """Settle the demo brand: three months of 岚汐权益, with its statements as PDF. Done once; later it is found done."""
+    report, current = progresses.Progress(), settings.load()
+    folder, outcome = asyncio.run(showcase.settle_demo(settings=current, now=clock.now(), progress=report))
+    if outcome is not None:
+        _summary(outcome, report.seconds)
+    books = folder / "books"
+    print(f"\nThe demo brand 岚汐权益 {'is settled' if outcome else 'was settled before'}, 2026-08 to 2026-10.")
+    print(f"  its sales    {folder / 'bundle'}")
+    print(f"  its books    {books}  (statements.csv, entries.csv, journal.csv, rejected.csv, flags.csv)")
+    print(f"  statements   {books / 'statements'}  ({len(list((books / 'statements').glob('*.pdf')))} PDF files)")
+    return STOPPED if outcome is not None and outcome.failed else DONE
+
+
+@app.command(name="doctor")
+def examine() -> int:
+    """Say what this machine lacks for the product, and how to get it."""
+    findings = doctor.check(settings.load())
+    for finding in findings:
+        print(
+            f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name}: {finding.what}"
+            + (f"\n         {finding.remedy}" if not finding.ok else "")
+        )
+    return DONE if all(finding.ok for finding in findings) else STOPPED
+
+
+server_commands = cyclopts.App(name="servers", help="The embedded PostgreSQL and Valkey of this checkout.")
+app.command(server_commands)
+
+
+@server_commands.command(name="status")
+def server_status() -> None:
+    """Which servers are used, and whether they run."""
+    for status in servers.status(settings.load()):
+        print(f"{status.name}: {status.address or 'not running'}{' (named by the environment)' if status.named else ''}")
+
+
+@server_commands.command(name="start")
+def server_start() -> None:
+    """Start PostgreSQL and Valkey, or find them running."""
+    servers.database_url(settings.load())
+    servers.redis_url(settings.load())
+    server_status()
+
+
+@server_commands.command(name="stop")
+def server_stop() -> None:
+    """Stop the embedded servers. Their data stays."""
+    servers.stop(settings.load())
+    server_status()
 
 
 def _summary(outcome: settling.Outcome, seconds: dict[str, float]) -> None:
@@ -66,7 +125,12 @@ def _summary(outcome: settling.Outcome, seconds: dict[str, float]) -> None:
     for file in outcome.files:
         print(f"{file.file:<18}{file.rows:>10}{file.imported:>10}{file.duplicate:>10}{file.rejected:>10}")
     figures = ((name, getattr(outcome, f"{name}_minor")) for name in ("gross", "tax", "net"))
-    print(f"statements {outcome.statements}", *(f"{name} {money.format_plain(minor, outcome.decimals)}" for name, minor in figures), outcome.currency, sep="  ")
+    print(
+        f"statements {outcome.statements}",
+        *(f"{name} {money.format_plain(minor, outcome.decimals)}" for name, minor in figures),
+        outcome.currency,
+        sep="  ",
+    )
     for statement_no, reason in outcome.failed.items():
         print(f"{statement_no}: {reason}", file=sys.stderr)
     print("  ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items()))
@@ -80,5 +144,8 @@ def main() -> None:
         sys.exit(WRONG_USAGE)
     except (errors.RefusedError, settings.SettingError) as refusal:
         print(f"qucheng: {refusal}", file=sys.stderr)
+        sys.exit(STOPPED)
+    except KeyboardInterrupt:
+        print("qucheng: stopped; nothing was stored", file=sys.stderr)
         sys.exit(STOPPED)
     sys.exit(status if isinstance(status, int) else DONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import tomllib
@@ -102,7 +103,9 @@ def _limits(compliance: dict[str, Any]) -> dict[str, Any]:
         raise BrandRefusedError(f"brand.toml: compliance.policy {name} needs compliance.legal_opinion and compliance.expires_on")
     rate = _decimal(compliance, "compliance.max_total_rate", 6, None)
     if rate is not None and rate > policy.max_total_rate_ppm:
-        raise BrandRefusedError(f"brand.toml: compliance.max_total_rate may only tighten {name}'s {policy.max_total_rate_ppm} ppm of the net")
+        raise BrandRefusedError(
+            f"brand.toml: compliance.max_total_rate may only tighten {name}'s {policy.max_total_rate_ppm} ppm of the net"
+        )
     return {
         "policy": name,
         "legal_opinion": opinion,
@@ -122,11 +125,11 @@ def _text(table: dict[str, Any], key: str, *, required: bool = False) -> Any:  #
     return value or None
 
 
-def _one_of(table: dict[str, Any], key: str, known: tuple[str, ...], default: str) -> str:
+def _one_of(table: dict[str, Any], key: str, known: tuple[str, ...], default: str) -> Any:  # noqa: ANN401 - one of the literals known
     value = table.get(key.partition(".")[2], default)
     if value not in known:
         raise BrandRefusedError(f"brand.toml: {key} is one of {', '.join(known)}")
-    return str(value)
+    return value
 
 
 def _whole(table: dict[str, Any], key: str, least: int, most: int, default: int) -> int:
@@ -154,7 +157,9 @@ def _currency(names: dict[str, Any]) -> tuple[str, int]:
         raise BrandRefusedError("brand.toml: brand.currency is an ISO 4217 code such as CNY")
     decimals = numbers.get_currency_precision(currency)
     if decimals > MOST_DECIMALS:
-        raise BrandRefusedError(f"brand.toml: brand.currency {currency} has {decimals} decimals; at most {MOST_DECIMALS} are supported")
+        raise BrandRefusedError(
+            f"brand.toml: brand.currency {currency} has {decimals} decimals; at most {MOST_DECIMALS} are supported"
+        )
     return currency, decimals
 
 
@@ -167,10 +172,8 @@ def _zone(name: str) -> str:
 def _date(compliance: dict[str, Any]) -> dt.date | None:
     value = compliance.get("expires_on")
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):
             value = dt.date.fromisoformat(value) if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) else value
-        except ValueError:
-            pass
     if value is not None and (not isinstance(value, dt.date) or isinstance(value, dt.datetime)):
         raise BrandRefusedError("brand.toml: compliance.expires_on is a date such as 2027-01-31")
     return value

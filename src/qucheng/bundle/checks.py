@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qucheng.bundle import values
+from qucheng.bundle import network, values
 from qucheng.bundle.files import Kind
 from qucheng.core import db
 
@@ -75,7 +75,9 @@ async def check(file: File, brand: Brand) -> None:
     await connection.execute(_reading(file, brand))
     await connection.execute(f"ANALYZE checked_{file.name}")
     if file.name == "resellers":
-        await _check_parents()
+        await network.check_parents()
+    elif file.name == "placements":
+        await network.check_placements()
     await connection.execute(_repeated(file))
     if await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM {file.table})"):
         await connection.execute(_known(file))
@@ -99,11 +101,18 @@ def _reading(file: File, brand: Brand) -> str:
 def _read(file: File, brand: Brand, rules: Rules) -> str:
     """The staged rows with their values read. OFFSET 0 keeps the planner from reading a value again wherever it is used."""
     missing = [(f"v.c_{c.name} IS NULL", f"'value.missing:{c.name}'") for c in file.columns if c.required]
-    invalid = [(f"v.{c.field} IS NULL AND v.c_{c.name} IS NOT NULL", f"'value.invalid:{c.name}'") for c in file.columns if c.kind is not Kind.LEVEL]
+    invalid = [
+        (f"v.{c.field} IS NULL AND v.c_{c.name} IS NOT NULL", f"'value.invalid:{c.name}'")
+        for c in file.columns
+        if c.kind is not Kind.LEVEL
+    ]
     invalid += [(f"v.c_{c.name} ~ '[\x01-\x1f\x7f]'", f"'value.invalid:{c.name}'") for c in file.columns if c.kind is Kind.LEVEL]
     invalid += [(condition, f"'{fault}'") for condition, fault in rules.invalid]
     # the zone as a literal: a parameter of one value, checked when the brand was read
-    reads = [f"{values.read(c, f'c_{c.name}', decimals=brand.decimals, zone=_literal(brand.time_zone))} AS {c.field}" for c in file.columns]
+    reads = [
+        f"{values.read(c, f'c_{c.name}', decimals=brand.decimals, zone=_literal(brand.time_zone))} AS {c.field}"
+        for c in file.columns
+    ]
     extra = f", pg_temp.canonical_rate(c_kind, c_basis, c_rate, {brand.decimals}) AS canonical" if file.name == "rules" else ""
     return f"SELECT v.*, {_case(missing + invalid)} AS unread FROM (SELECT *, {', '.join(reads)}{extra} FROM raw_{file.name} OFFSET 0) v OFFSET 0"
 
@@ -124,19 +133,6 @@ def _known(file: File) -> str:
         UPDATE checked_{file.name} c SET fault = {_verdict(file, "s")} FROM {file.table} s
         WHERE s.brand_id = current_brand() AND (c.fault IS NULL OR c.fault = 'duplicate' OR c.fault LIKE 'key.conflict:%')
           AND ({_key(file, "c")}) = ({_key(file, "s")})"""
-
-
-async def _check_parents() -> None:
-    """A parent that no accepted row has, whose own parent is such a one, and so on. Rings stay, for the network to judge."""
-    while await db.connection().fetchval("""
-        WITH orphans AS (
-            UPDATE checked_resellers c SET fault = 'ref.unknown:parent'
-            WHERE fault IS NULL AND parent IS NOT NULL
-              AND NOT EXISTS (SELECT 1 FROM reseller r WHERE r.brand_id = current_brand() AND r.code = c.parent)
-              AND NOT EXISTS (SELECT 1 FROM checked_resellers p WHERE p.code = c.parent AND p.fault IS NULL)
-            RETURNING 1)
-        SELECT count(*) FROM orphans"""):
-        pass
 
 
 def _verdict(file: File, other: str) -> str:

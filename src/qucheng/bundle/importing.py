@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 REFUNDS_SQL = Path(__file__).with_name("refunds.sql")
+# The room that takes in the accepted rows of a file; facts also remember their intake.
+ADDS = {
+    "tiers": reseller.add_tiers,
+    "channels": channel.add,
+    "skus": sku.add,
+    "prices": channel_price.add,
+    "rules": plan.add_rules,
+}
+ACCEPTS = {"orders": order.accept, "refunds": refund.accept, "adjustments": adjustment.add}
 # Sorting and hashing by the million; the connection is this run's own.
 WORK_MEMORY = "SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2; SET LOCAL temp_buffers = '64MB';"
 
@@ -45,34 +54,19 @@ async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Pro
 
 
 async def _take_file(file: files.File, brand: Brand, number: int) -> None:
-    if file.name == "resellers":
-        return await checks.check(file, brand)
     await checks.check(file, brand)
     staged = f"checked_{file.name}"
-    match file.name:
-        case "tiers":
-            await reseller.add_tiers(staged=staged)
-        case "channels":
-            await channel.add(staged=staged)
-        case "placements":
-            # joins and moves are judged together, by date
-            await network.judge(brand)
-            await reseller.add(staged="checked_resellers")
-            await reseller.place(staged=staged)
-        case "skus":
-            await sku.add(staged=staged)
-        case "prices":
-            await channel_price.add(staged=staged)
-        case "rules":
-            await plan.add_rules(staged=staged)
-        case "orders":
-            await order.accept(staged=staged, intake=number)
-        case "refunds":
+    if file.name in ADDS:
+        await ADDS[file.name](staged=staged)
+    elif file.name == "placements":
+        # joins and moves are judged together, by date
+        await network.judge(brand)
+        await reseller.add(staged="checked_resellers")
+        await reseller.place(staged=staged)
+    elif file.name in ACCEPTS:
+        if file.name == "refunds":
             await db.run_script(REFUNDS_SQL.read_text(encoding="utf-8"))
-            await refund.accept(staged=staged, intake=number)
-        case "adjustments":
-            await adjustment.add(staged=staged, intake=number)
-    return None
+        await ACCEPTS[file.name](staged=staged, intake=number)
 
 
 async def _report(file: files.File, brand: Brand, number: int) -> None:
@@ -84,7 +78,9 @@ async def _report(file: files.File, brand: Brand, number: int) -> None:
                        count(*) FILTER (WHERE fault = 'duplicate'), count(*) FILTER (WHERE fault <> 'duplicate') FROM checked_{name};
                 CREATE TEMP TABLE sentence_{name} (fault text PRIMARY KEY, sentence text) ON COMMIT DROP;"""
         )
-        faults = [row[0] for row in await db.connection().fetch(f"SELECT DISTINCT fault FROM checked_{name} WHERE fault <> 'duplicate'")]
+        faults = [
+            row[0] for row in await db.connection().fetch(f"SELECT DISTINCT fault FROM checked_{name} WHERE fault <> 'duplicate'")
+        ]
         await db.connection().executemany(
             f"INSERT INTO sentence_{name} VALUES ($1, $2)", [(fault, messages.sentence(fault, name, brand)) for fault in faults]
         )

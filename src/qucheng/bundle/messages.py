@@ -16,10 +16,19 @@ FORMS = {
     Kind.REASON: ("不含控制字符的文字", "text without control characters"),
     Kind.HASH: ("不含控制字符的文字", "text without control characters"),
     Kind.PLAIN: ("不含控制字符的文字", "text without control characters"),
-    Kind.MONEY: ("小于 10¹⁰ 的金额，小数位不超过币种，如 12.30", "an amount below 10^10 with the currency's decimals, such as 12.30"),
-    Kind.SIGNED_MONEY: ("绝对值小于 10¹⁰ 的金额，如 -12.30", "an amount below 10^10 with the currency's decimals, such as -12.30"),
+    Kind.MONEY: (
+        "小于 10¹⁰ 的金额，小数位不超过币种，如 12.30",
+        "an amount below 10^10 with the currency's decimals, such as 12.30",
+    ),
+    Kind.SIGNED_MONEY: (
+        "绝对值小于 10¹⁰ 的金额，如 -12.30",
+        "an amount below 10^10 with the currency's decimals, such as -12.30",
+    ),
     Kind.DATE: ("1900 至 2199 年的日期，如 2026-03-01", "a date from 1900 to 2199 such as 2026-03-01"),
-    Kind.INSTANT: ("1900 至 2199 年的时间，如 2026-03-01T12:00:00+08:00", "a time from 1900 to 2199 such as 2026-03-01T12:00:00+08:00"),
+    Kind.INSTANT: (
+        "1900 至 2199 年的时间，如 2026-03-01T12:00:00+08:00",
+        "a time from 1900 to 2199 such as 2026-03-01T12:00:00+08:00",
+    ),
     Kind.RANK: ("不小于 1 的整数", "a whole number from 1 on"),
     Kind.QUANTITY: ("1 至 1000000 的整数", "a whole number from 1 to 1000000"),
     Kind.REFUNDED_QUANTITY: ("0 至 1000000 的整数", "a whole number from 0 to 1000000"),
@@ -39,19 +48,31 @@ RULE_PARTS = {
         "percent 用 net、gross、margin；per_unit 只用 unit；graduated、slab 用 net、gross、unit",
         "net, gross or margin with percent, unit with per_unit and only there, net, gross or unit with graduated and slab",
     ),
-    "level": ("percent、per_unit 从 1 起；graduated、slab 留空", "from 1 on with percent and per_unit, blank with graduated and slab"),
+    "level": (
+        "percent、per_unit 从 1 起；graduated、slab 留空",
+        "from 1 on with percent and per_unit, blank with graduated and slab",
+    ),
     "rate": RATE,
 }
 SENTENCES = {
     "value.missing": ("{column}：必填，不能留空", "{column}: required, it must not be blank"),
     "value.invalid": ("{column}：应为{form}", "{column}: must be {form}"),
-    "ref.unknown": ("{column}：所指的行不存在，或已被拒绝；请先补上", "{column}: no accepted row has what it refers to; add or mend that first"),
+    "ref.unknown": (
+        "{column}：所指的行不存在，或已被拒绝；请先补上",
+        "{column}: no accepted row has what it refers to; add or mend that first",
+    ),
     "rule.invalid": ("{column}：应为{form}", "{column}: must be {form}"),
-    "rule.level_exceeded": ("level：{policy} 最多允许 {levels} 层计佣", "level: {policy} lets at most {levels} level(s) earn on a sale"),
+    "rule.level_exceeded": (
+        "level：{policy} 最多允许 {levels} 层计佣",
+        "level: {policy} lets at most {levels} level(s) earn on a sale",
+    ),
     "order.net_negative": ("discount：优惠大于总价，实付为负", "discount: larger than gross, the net would be negative"),
     "order.before_joined": ("paid_at：付款早于分销商加入之日", "paid_at: before the day on which the reseller joined"),
     "refund.before_payment": ("refunded_at：退款早于付款", "refunded_at: before the line was paid"),
-    "refund.exceeds_line": ("amount：累计退款超过该行的数量或实付", "quantity or amount: with earlier refunds it takes more than the line has"),
+    "refund.exceeds_line": (
+        "amount：累计退款超过该行的数量或实付",
+        "quantity or amount: with earlier refunds it takes more than the line has",
+    ),
     "key.conflict": ("{column}：已有同一编号而内容不同的行", "{column}: there is a row with this key and other values already"),
     "network.depth_exceeded": ("parent：超过层级上限 {depth}", "parent: deeper than the depth cap of {depth}"),
     "network.parent_joined_later": ("parent：上级此日尚未加入", "parent: has not joined by this day"),
@@ -69,7 +90,11 @@ def sentence(fault: str, name: str, brand: Brand) -> str:
     code, _, column = fault.partition(":")
     language = 1 if brand.locale == "en" else 0
     return SENTENCES[code][language].format(
-        column=column, form=_form(code, name, column)[language], policy=brand.policy, levels=brand.max_levels, depth=brand.max_depth
+        column=column,
+        form=_form(code, name, column)[language],
+        policy=brand.policy,
+        levels=brand.max_levels,
+        depth=brand.max_depth,
     )
 
 

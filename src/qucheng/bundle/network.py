@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 FILES = {False: "resellers", True: "placements"}
-COLUMNS = {"network.depth_exceeded": "parent", "network.heads_exceeded": "parent", "network.parent_joined_later": "parent", "network.cycle": "parent"}
+COLUMNS = {
+    "network.depth_exceeded": "parent",
+    "network.heads_exceeded": "parent",
+    "network.parent_joined_later": "parent",
+    "network.cycle": "parent",
+}
 READ = """
     SELECT joined_on AS day, false AS moved, code AS reseller, parent, row FROM checked_resellers WHERE fault IS NULL
     UNION ALL SELECT effective_on, true, reseller, parent, row FROM checked_placements WHERE fault IS NULL"""
@@ -23,9 +28,24 @@ ABSENT = """
     NOT EXISTS (SELECT 1 FROM reseller r WHERE r.brand_id = current_brand() AND r.code = c.{0})
     AND NOT EXISTS (SELECT 1 FROM checked_resellers n WHERE n.fault IS NULL AND n.code = c.{0})"""
 
+ORPHANS = f"""
+    WITH orphans AS (
+        UPDATE checked_resellers c SET fault = 'ref.unknown:parent' WHERE fault IS NULL AND parent IS NOT NULL AND {ABSENT.format("parent")}
+        RETURNING 1)
+    SELECT count(*) FROM orphans"""
 
-async def drop_unknown_placements() -> None:
-    """Step 3 for placements.csv, before its keys are looked at."""
+
+async def check_parents() -> None:
+    """Step 3 for resellers.csv: a parent that no accepted row has, whose own parent is such a one, and so on.
+
+    Rings stay: they are for the judge.
+    """
+    while await db.connection().fetchval(ORPHANS):
+        pass
+
+
+async def check_placements() -> None:
+    """Step 3 for placements.csv."""
     await db.connection().execute(UNKNOWN.format(reseller=ABSENT.format("reseller"), parent=ABSENT.format("parent")))
 
 
@@ -36,5 +56,9 @@ async def judge(brand: Brand) -> None:
     cap = rules.Cap(max_depth=brand.max_depth, heads_limited=brand.policy == "intl")
     faults = rules.judge(new, await reseller.history(), cap)
     for moved, name in FILES.items():
-        refused = [(event.row, f"{code}:{COLUMNS.get(code, 'reseller' if moved else 'parent')}") for event, code in faults.items() if event.moved is moved]
+        refused = [
+            (event.row, f"{code}:{COLUMNS.get(code, 'reseller' if moved else 'parent')}")
+            for event, code in faults.items()
+            if event.moved is moved
+        ]
         await connection.executemany(f"UPDATE checked_{name} SET fault = $2 WHERE row = $1", refused)

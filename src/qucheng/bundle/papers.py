@@ -1,4 +1,63 @@
-"""placeholder"""
+"""The PDF statements of settled books, rendered by a pool of processes into a folder."""
+
 from __future__ import annotations
-async def write(*, brand, out, settings, progress):
-    return {}
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from qucheng.core import db
+from qucheng.settlement import document_pool, document_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from qucheng.bundle.progress import Progress
+    from qucheng.core.settings import Settings
+    from qucheng.identity.brand import Brand
+    from qucheng.settlement.document import StatementDocument
+
+MOST_PROCESSES = 8
+
+
+async def write(*, brand: Brand, out: Path, settings: Settings, progress: Progress) -> dict[str, str]:
+    """Writes statements/{statement_no}.pdf and returns why a statement has none. PDFs of an earlier run are replaced or removed."""
+    folder = out / "statements"
+    folder.mkdir(parents=True, exist_ok=True)
+    async with db.atomic(brand.id):
+        numbers = [row[0] for row in await db.connection().fetch("SELECT statement_no FROM statement")]
+    for stale in {path.stem for path in folder.glob(f"{brand.code}-*.pdf")} - set(numbers):
+        (folder / f"{stale}.pdf").unlink()
+    failed: dict[str, str] = {}
+    processes = max(
+        1,
+        min(
+            MOST_PROCESSES,
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            len(numbers),
+        ),
+    )
+    with (
+        progress.stage("render", total=len(numbers), unit="statements") as done,
+        document_pool.Renderer(processes=processes, public_url=settings.public_url) as renderer,
+    ):
+        async for batch in document_source.batches(brand=brand):
+            failed |= await asyncio.to_thread(_render, renderer, batch, folder, done)
+    return failed
+
+
+def _render(
+    renderer: document_pool.Renderer, batch: list[tuple[StatementDocument, bytes]], folder: Path, done: Callable[[int], None]
+) -> dict[str, str]:
+    failed: dict[str, str] = {}
+    for statement_no, pdf in renderer.render_all(batch):
+        if isinstance(pdf, str):
+            failed[statement_no] = pdf
+            (folder / f"{statement_no}.pdf").unlink(missing_ok=True)
+        else:
+            fresh = folder / f".{statement_no}.{os.getpid()}"
+            fresh.write_bytes(pdf)
+            fresh.replace(folder / f"{statement_no}.pdf")
+        done(1)
+    return failed

@@ -59,9 +59,12 @@ async def settle_bundle(
         await brands.create(brand=brand)
         await importing.take_in(folder=folder, brand=brand, now=now, progress=progress)
         with progress.stage("accrue"):
+            await db.refresh_statistics()
             await accrual.accrue(brand_id=brand.id, now=now)
+            await db.refresh_statistics()
         await settle_periods(brand=brand, through=through, now=now, progress=progress)
         with progress.stage("write"):
+            await db.refresh_statistics()
             await books.write(brand=brand, out=out)
         failed = await papers.write(brand=brand, out=out, settings=settings, progress=progress) if pdf else {}
         return await _outcome(brand, failed)
@@ -95,4 +98,10 @@ async def _outcome(brand: Brand, failed: dict[str, str]) -> Outcome:
             "SELECT count(*) AS statements, coalesce(sum(gross_minor), 0)::bigint AS gross_minor, coalesce(sum(tax_minor), 0)::bigint AS tax_minor,"
             " coalesce(sum(net_minor), 0)::bigint AS net_minor FROM statement"
         )
-    return Outcome(currency=brand.currency, decimals=brand.decimals, files=[FileCount(**dict(row)) for row in files], failed=failed, **dict(sums))
+    return Outcome(
+        currency=brand.currency,
+        decimals=brand.decimals,
+        files=[FileCount(**dict(row)) for row in files],
+        failed=failed,
+        **dict(sums),
+    )

@@ -81,7 +81,9 @@ def _check_header(file: files.File, header: list[str]) -> None:
             raise UnreadableFileError(f"{file.file_name} {problem}: {shown}. Its columns are {', '.join(known)}.")
 
 
-async def _chunks(reader: Iterator[list[str]], header: list[str], file: files.File, read: Callable[[int], None]) -> AsyncIterator[bytes]:
+async def _chunks(
+    reader: Iterator[list[str]], header: list[str], file: files.File, read: Callable[[int], None]
+) -> AsyncIterator[bytes]:
     width = len(header)
     marked = next(i for i, name in enumerate(header) if any(c.required and c.name == name for c in file.columns))
     while rows := list(itertools.islice(reader, ROWS_A_TIME)):

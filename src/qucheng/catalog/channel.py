@@ -6,4 +6,6 @@ from qucheng.core import db
 
 
 async def add(*, staged: str) -> None:
-    await db.connection().execute(f"INSERT INTO channel (brand_id, code, name, kind) SELECT current_brand(), code, name, kind FROM {staged} WHERE fault IS NULL")
+    await db.connection().execute(
+        f"INSERT INTO channel (brand_id, code, name, kind) SELECT current_brand(), code, name, kind FROM {staged} WHERE fault IS NULL"
+    )

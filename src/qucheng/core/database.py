@@ -9,13 +9,13 @@ import secrets
 import time
 import urllib.parse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import asyncpg
 import msgspec
 from piccolo.apps.migrations.commands import forwards
 
-from qucheng.core import db
+from qucheng.core import db, errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parents[1] / "piccolo_migrations"
 # One lock key for whoever changes databases or roles of this product on a server.
 SETUP_LOCK = 0x71756368656E67
-STATEMENT_TIMEOUT_NONE = {"statement_timeout": "0"}
+
+
+class DatabaseRefusedError(errors.RefusedError):
+    """The server is not there, or does not let us in or create what we need."""
+
+    code: ClassVar[str] = "database.refused"
+    status: ClassVar[int] = 403
 
 
 def with_database(url: str, name: str) -> str:
@@ -75,7 +81,7 @@ async def app_url(owner_url: str, given: str | None, var: Path) -> str:
 async def workspace(owner_url: str, app: str) -> AsyncIterator[str]:
     """A database of its own for one run, dropped afterwards; what a killed run left is dropped first. Yields the app's URL to it."""
     template = await _template(owner_url)
-    owner = await asyncpg.connect(owner_url, server_settings=STATEMENT_TIMEOUT_NONE)
+    owner = await _connect(owner_url)
     name = f"qucheng_work_{os.getpid()}_{secrets.token_hex(4)}"
     try:
         await _drop_abandoned(owner)
@@ -94,7 +100,7 @@ async def workspace(owner_url: str, app: str) -> AsyncIterator[str]:
 async def _template(owner_url: str) -> str:
     """The migrated template, made under another name first: a killed run leaves no half of one."""
     name = template_name()
-    owner = await asyncpg.connect(owner_url)
+    owner = await _connect(owner_url)
     try:
         if await owner.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             return name
@@ -125,7 +131,7 @@ async def _drop_abandoned(owner: asyncpg.Connection) -> None:
 
 @contextlib.asynccontextmanager
 async def _exclusive(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(owner_url, server_settings=STATEMENT_TIMEOUT_NONE)
+    connection = await _connect(owner_url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", SETUP_LOCK)
         yield connection
@@ -133,10 +139,22 @@ async def _exclusive(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
+async def _connect(url: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(url, server_settings={"statement_timeout": "0"})
+    except (OSError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        where = urllib.parse.urlsplit(url)
+        raise DatabaseRefusedError(
+            f"PostgreSQL at {where.hostname}:{where.port or 5432} does not let {where.username} into {database_name(url)}: {error}. Check DATABASE_URL."
+        ) from None
+
+
 async def _make_role(connection: asyncpg.Connection, role: str, password: str) -> None:
     verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role) else "CREATE"
     quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
     await connection.execute(f"{verb} ROLE {_quoted(role)} LOGIN PASSWORD {quoted}")
+    # a member may end the sessions that a killed run left, which DROP DATABASE … WITH (FORCE) does
+    await connection.execute(f"GRANT {_quoted(role)} TO CURRENT_USER")
 
 
 def _password(var: Path, database: str) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from qucheng.core import errors
@@ -18,6 +17,8 @@ from qucheng.core import errors
 if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    import asyncpg
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,14 @@ class UnsafeRoleError(errors.RefusedError):
 class Transaction(PostgresTransaction):
     """Gives the connection back whatever COMMIT or ROLLBACK does."""
 
-    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:  # noqa: ANN401 - Piccolo's signature
+    async def __aexit__(self, exception_type: object, exception: object, traceback: object) -> bool:
         if self._parent is not None:
             return exception is None
         try:
             if exception is not None:
-                await self.rollback()
+                await self.rollback()  # type: ignore[no-untyped-call]
             else:
-                await self.commit()
+                await self.commit()  # type: ignore[no-untyped-call]
         finally:
             self.engine.current_transaction.reset(self.context)
             if self.engine.pool:
@@ -70,7 +71,9 @@ _hooks: contextvars.ContextVar[list[Callable[[], Awaitable[None]]] | None] = con
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, *, as_owner: bool = False, pool_size: int = 4, settings: dict[str, str] | None = None) -> AsyncIterator[None]:
+async def connected(
+    url: str, *, as_owner: bool = False, pool_size: int = 4, settings: dict[str, str] | None = None
+) -> AsyncIterator[None]:
     """Points the engine at a database for the time of the block.
 
     Unless as_owner (migrations only), a superuser, a role with BYPASSRLS or the owner of the tables is refused: row-level
@@ -94,7 +97,9 @@ async def _refuse_unsafe_role() -> None:
             " FROM pg_roles r WHERE r.rolname = current_user"
         )
     if unsafe:
-        raise UnsafeRoleError("The app must not connect as a superuser or as the owner of its tables: set APP_DATABASE_URL to another role.")
+        raise UnsafeRoleError(
+            "The app must not connect as a superuser or as the owner of its tables: set APP_DATABASE_URL to another role."
+        )
 
 
 @contextlib.asynccontextmanager
@@ -103,17 +108,18 @@ async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
 
     Work added with `after_commit` runs when all is committed, and never for a block that was rolled back.
     """
-    if ENGINE.transaction_exists():
+    outer = ENGINE.current_transaction.get()
+    if outer is not None:
         hooks = _hooks.get()
         mark = len(hooks or ())
-        savepoint = await ENGINE.current_transaction.get().savepoint()
+        savepoint = await outer.savepoint()
         try:
             yield
         except BaseException:
             del (hooks or [])[mark:]
-            await savepoint.rollback_to()
+            await savepoint.rollback_to()  # type: ignore[no-untyped-call]
             raise
-        await savepoint.release()
+        await savepoint.release()  # type: ignore[no-untyped-call]
         return
     fresh: list[Callable[[], Awaitable[None]]] = []
     token = _hooks.set(fresh)
@@ -149,3 +155,9 @@ def connection() -> asyncpg.Connection:
 async def run_script(text: str) -> None:
     """Runs an SQL file of several statements; values reach it through tables, never through its text."""
     await connection().execute(text)
+
+
+async def refresh_statistics() -> None:
+    """After a bulk load, so that the planner does not take the tables for empty."""
+    async with atomic():
+        await connection().execute("SELECT refresh_statistics()")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
+from typing import TYPE_CHECKING
 
 import uuid_utils.compat
+
+if TYPE_CHECKING:
+    import uuid
 
 
 def new_id() -> uuid.UUID:

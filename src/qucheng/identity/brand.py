@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - msgspec reads the annotations
-import uuid  # noqa: TC003 - msgspec reads the annotations
+import datetime as dt
+import uuid
+from typing import Literal
 
 import msgspec
 
@@ -29,7 +30,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     max_total_rate_ppm: int
     hold_days: int
     min_payout_minor: int
-    withholding: str
+    withholding: Literal["none", "cn-labor", "cn-platform"]
 
 
 async def create(*, brand: Brand) -> None:

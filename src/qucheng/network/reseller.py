@@ -7,7 +7,9 @@ from qucheng.network import rules
 
 
 async def add_tiers(*, staged: str) -> None:
-    await db.connection().execute(f"INSERT INTO tier (brand_id, code, name, rank) SELECT current_brand(), code, name, rank FROM {staged} WHERE fault IS NULL")
+    await db.connection().execute(
+        f"INSERT INTO tier (brand_id, code, name, rank) SELECT current_brand(), code, name, rank FROM {staged} WHERE fault IS NULL"
+    )
 
 
 async def add(*, staged: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import copy
-import datetime as dt  # noqa: TC003 - msgspec reads the annotations
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -57,57 +57,52 @@ class Network:
         return code
 
     def _fault(self, event: Event) -> str | None:
-        parent = event.parent
-        if parent in self.refused or (event.moved and event.reseller in self.refused):
-            return "ref.unknown"
-        if event.moved and event.reseller not in self.parent:
-            return "placement.before_joined"
-        if parent is not None and parent not in self.parent:
-            return "network.parent_joined_later"
-        chain = self._chain(parent)
-        if event.moved and event.reseller in chain:
-            return "network.cycle"
-        if len(chain) + self._height(event.reseller) > self.cap.max_depth:
-            return "network.depth_exceeded"
-        if self.cap.heads_limited and self._too_many_heads(event, chain):
-            return "network.heads_exceeded"
-        return None
+        parent, chain = event.parent, self._chain(event.parent)
+        faults = (
+            ("ref.unknown", parent in self.refused or (event.moved and event.reseller in self.refused)),
+            ("placement.before_joined", event.moved and event.reseller not in self.parent),
+            ("network.parent_joined_later", parent is not None and parent not in self.parent),
+            ("network.cycle", event.moved and event.reseller in chain),
+            ("network.depth_exceeded", len(chain) + self._height(event.reseller) > self.cap.max_depth),
+        )
+        code = next((code for code, broken in faults if broken), None)
+        if code is None and self.cap.heads_limited and self._too_many_heads(event, chain):
+            code = "network.heads_exceeded"
+        return code
 
     def _too_many_heads(self, event: Event, chain: list[str]) -> bool:
         root = chain[-1] if chain else event.reseller
-        before = self._chain(event.reseller)[-1] if event.moved else None
-        heads, thirds = collections.Counter(self.heads), collections.Counter(self.thirds)
-        if event.moved:
-            self._count(heads, thirds, event.reseller, before, len(self._chain(event.reseller)), -1)
-        self._count(heads, thirds, event.reseller, root, len(chain) + 1, 1)
-        return heads[root] >= HEADS_LIMIT and thirds[root] > 0
+        heads, thirds = self._below(event.reseller, len(chain) + 1)
+        if event.moved and (now := self._chain(event.reseller))[-1] == root:
+            leaving = self._below(event.reseller, len(now))
+            heads, thirds = heads - leaving[0], thirds - leaving[1]
+        return self.heads[root] + heads >= HEADS_LIMIT and self.thirds[root] + thirds > 0
+
+    def _below(self, reseller: str, depth: int) -> tuple[int, int]:
+        """How many persons a reseller at the depth and those below it are, and how many of them are third in a line."""
+        parts = [self._below(child, depth + 1) for child in self.children.get(reseller, ())]
+        return 1 + sum(part[0] for part in parts), (depth == CHAIN_LIMIT) + sum(part[1] for part in parts)
 
     def _place(self, reseller: str, parent: str | None) -> None:
         if reseller in self.parent:
-            chain = self._chain(reseller)
-            self._count(self.heads, self.thirds, reseller, chain[-1], len(chain), -1)
+            self._count(reseller, -1)
             above = self.parent[reseller]
             if above is not None:
                 self.children[above].discard(reseller)
         self.parent[reseller] = parent
         if parent is not None:
             self.children[parent].add(reseller)
-        chain = self._chain(reseller)
-        self._count(self.heads, self.thirds, reseller, chain[-1], len(chain), 1)
+        self._count(reseller, 1)
 
-    def _count(
-        self, heads: collections.Counter[str], thirds: collections.Counter[str], reseller: str, root: str | None, depth: int, step: int
-    ) -> None:
-        """Adds a reseller at the depth, and all below it, to the figures of the root (step 1), or takes them away (-1)."""
-        if root is None:
-            return
-        heads[root] += step
-        if depth == CHAIN_LIMIT:
-            thirds[root] += step
-        for child in self.children.get(reseller, ()):
-            self._count(heads, thirds, child, root, depth + 1, step)
+    def _count(self, reseller: str, step: int) -> None:
+        """Adds a reseller and those below it to the figures of its root, or takes them away."""
+        chain = self._chain(reseller)
+        heads, thirds = self._below(reseller, len(chain))
+        self.heads[chain[-1]] += step * heads
+        self.thirds[chain[-1]] += step * thirds
 
     def _chain(self, reseller: str | None) -> list[str]:
+        """The reseller and those above it, the root last."""
         chain: list[str] = []
         while reseller is not None:
             chain.append(reseller)
@@ -123,7 +118,7 @@ def judge(new: Sequence[Event], stored: Sequence[Event], cap: Cap) -> dict[Event
 
     A new event that would make a stored one break a rule is refused with that rule's code.
     """
-    faults = {event: code for event, code in _same_day_rings(new).items()}
+    faults = _same_day_rings(new)
     network = Network(cap)
     timeline = _in_order([*stored, *(event for event in new if event not in faults)])
     network.refused |= {event.reseller for event in faults}

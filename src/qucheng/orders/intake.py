@@ -15,7 +15,8 @@ async def receive(*, now: dt.datetime) -> int:
     connection = db.connection()
     await connection.execute("SELECT lock_brand(current_brand(), 'intake')")
     number: int = await connection.fetchval(
-        "INSERT INTO intake (brand_id, number, received_at) SELECT current_brand(), coalesce(max(number), 0) + 1, $1 FROM intake RETURNING number", now
+        "INSERT INTO intake (brand_id, number, received_at) SELECT current_brand(), coalesce(max(number), 0) + 1, $1 FROM intake RETURNING number",
+        now,
     )
     return number
 

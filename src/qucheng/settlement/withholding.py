@@ -6,11 +6,13 @@ import datetime as dt
 import functools
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from qucheng.core import db
 
+Name = Literal["none", "cn-labor", "cn-platform"]
 TERMS = Path(__file__).with_name("withholding.toml")
 
 
@@ -24,7 +26,8 @@ class Bracket(msgspec.Struct, frozen=True):
 
 class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """Up to flat_until_minor the taxable amount is what was paid less flat_deduction_minor; above it, share_ppm of what was
-    paid less monthly_deduction_minor for each month. cumulative: over the months of the calendar year since in_force_from."""
+    paid less monthly_deduction_minor for each month. cumulative: over the months of the calendar year since in_force_from.
+    """
 
     in_force_from: dt.date
     source: str
@@ -34,7 +37,7 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     monthly_deduction_minor: int
     cumulative: bool
     brackets: list[Bracket]
-    before: str | None = None
+    before: Literal["cn-labor"] | None = None
 
 
 @functools.cache
@@ -42,14 +45,12 @@ def schemes() -> dict[str, Scheme]:
     return msgspec.convert(tomllib.loads(TERMS.read_text(encoding="utf-8")), dict[str, Scheme])
 
 
-def in_force(name: str, period: dt.date) -> Scheme | None:
-    """The terms for the period (its first day) of a brand that withholds by `name`; None for `none`."""
-    if name == "none":
-        return None
-    scheme = schemes()[name]
-    if period < scheme.in_force_from and scheme.before is not None:
-        return in_force(scheme.before, period)
-    return scheme
+def name_in_force(name: Name, period: dt.date) -> Name:
+    """The scheme that holds in the period (its first day) for a brand that withholds by `name`."""
+    scheme = None if name == "none" else schemes()[name]
+    if scheme is not None and scheme.before is not None and period < scheme.in_force_from:
+        return name_in_force(scheme.before, period)
+    return name
 
 
 def counts_since(scheme: Scheme, period: dt.date) -> dt.date | None:
@@ -57,16 +58,17 @@ def counts_since(scheme: Scheme, period: dt.date) -> dt.date | None:
     return max(period.replace(month=1), scheme.in_force_from) if scheme.cumulative else None
 
 
-async def stage(*, name: str, period: dt.date) -> None:
+async def stage(*, name: Name, period: dt.date) -> None:
     """Puts the terms into the temporary tables `withholding` (no row for none) and `withholding_bracket`."""
     connection = db.connection()
     await connection.execute("""
         CREATE TEMP TABLE withholding (flat_until_minor bigint, flat_deduction_minor bigint, share_ppm integer,
                                        monthly_deduction_minor bigint, counts_since date) ON COMMIT DROP;
         CREATE TEMP TABLE withholding_bracket (over_minor bigint, rate_ppm integer, quick_minor bigint) ON COMMIT DROP;""")
-    scheme = in_force(name, period)
-    if scheme is None:
+    held = name_in_force(name, period)
+    if held == "none":
         return
+    scheme = schemes()[held]
     await connection.execute(
         "INSERT INTO withholding VALUES ($1, $2, $3, $4, $5)",
         scheme.flat_until_minor,

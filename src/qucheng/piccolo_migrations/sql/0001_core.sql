@@ -34,14 +34,16 @@ CREATE FUNCTION lock_brand(brand uuid, subject text) RETURNS void LANGUAGE sql
 
 -- The instant of a local time: of an hour that occurs twice the first, in a gap with the offset before it. AT TIME ZONE
 -- alone takes the second; three hours earlier there is no doubt about the offset.
-CREATE FUNCTION instant_of_local(local timestamp, zone text) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN early < late AND early AT TIME ZONE zone = local THEN early ELSE late END
-    FROM (SELECT local AT TIME ZONE zone AS late, ((local - interval '3 hours') AT TIME ZONE zone) + interval '3 hours' AS early) i
+-- Written without FROM so that the planner puts it in place.
+CREATE FUNCTION instant_of_local(local timestamp, zone text) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN ((local - interval '3 hours') AT TIME ZONE zone) + interval '3 hours' < local AT TIME ZONE zone
+                 AND (((local - interval '3 hours') AT TIME ZONE zone) + interval '3 hours') AT TIME ZONE zone = local
+                THEN ((local - interval '3 hours') AT TIME ZONE zone) + interval '3 hours' ELSE local AT TIME ZONE zone END
 $$;
 
 -- The period (its first day) an instant is in. Periods are intervals of instants: where a clock goes back over midnight on
 -- the first, what comes after the first midnight is in the new month, whatever the clock shows.
-CREATE FUNCTION period_of(at timestamptz, zone text) RETURNS date LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT (CASE WHEN at >= instant_of_local(month + interval '1 month', zone) THEN month + interval '1 month' ELSE month END)::date
-    FROM (SELECT date_trunc('month', at AT TIME ZONE zone) AS month) m
+CREATE FUNCTION period_of(at timestamptz, zone text) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (CASE WHEN at >= instant_of_local(date_trunc('month', at AT TIME ZONE zone) + interval '1 month', zone)
+                 THEN date_trunc('month', at AT TIME ZONE zone) + interval '1 month' ELSE date_trunc('month', at AT TIME ZONE zone) END)::date
 $$;

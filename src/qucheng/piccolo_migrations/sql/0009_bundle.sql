@@ -24,3 +24,11 @@ CREATE TABLE rejection (
     CONSTRAINT rejection_file_reference FOREIGN KEY (brand_id, intake, file) REFERENCES intake_file
 );
 CALL protect('rejection', true);
+
+-- After a bulk load the planner must not wait for autovacuum; only the owner may ask for it.
+CREATE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    ANALYZE tier, reseller, placement, sku, channel, channel_price, rule, rule_bracket, order_line, refund, order_flag, accrual, reversal, own_volume,
+            adjustment, statement, statement_accrual, statement_reversal, statement_adjustment, bonus, account, journal_entry, posting, rejection;
+END $$;
+GRANT EXECUTE ON FUNCTION refresh_statistics() TO qucheng_app;

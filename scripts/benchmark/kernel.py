@@ -1,0 +1,262 @@
+"""What accrual and settlement cost, against a bare INSERT … SELECT of the entries they make: a ratio in one run.
+
+    python scripts/benchmark/kernel.py [--lines 1000000] [--seed 1] [--rounds 1] [--profile] [--plans FILE]
+
+Each round makes a synthetic brand in a workspace of its own, accrues its lines and settles all periods with the product's own
+code, and then inserts the finished entries again, as the same role, into empty tables with the same keys, indexes, foreign
+keys, policies and triggers. Goals: at 1 million lines at most 2 times the yardstick, at 10 million at most 1.3 times that
+ratio, Python under 500 MB. --profile tells the seconds of each statement; --plans writes what EXPLAIN ANALYZE says of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import re
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from qucheng.bundle import progress as progresses
+from qucheng.bundle import settle as settling
+from qucheng.catalog import channel, sku
+from qucheng.commission import accrual, plan
+from qucheng.core import clock, database, db, ids, servers, settings
+from qucheng.identity import brand as brands
+from qucheng.network import reseller
+from qucheng.orders import intake, order, refund
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+BRAND_SQL = Path(__file__).with_name("kernel_brand.sql")
+STARTS_ON, DAYS = dt.date(2026, 1, 1), 90
+THROUGH = dt.date(2026, 5, 1)  # the last month in which anything matures
+ENTRIES = ("accrual", "reversal", "bonus")
+MEMBERSHIP = ("statement_accrual", "statement_reversal")
+WORK_MEMORY = "SET LOCAL work_mem = '256MB'"
+# triggers "a" are those of other tables' foreign keys to this one: they cost nothing on INSERT
+COSTS = """SELECT (SELECT count(*) FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype <> 'n') AS constraints,
+                  (SELECT count(*) FROM pg_index WHERE indrelid = $1::text::regclass) AS indexes,
+                  (SELECT count(*) FROM pg_policy WHERE polrelid = $1::text::regclass) AS policies,
+                  (SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::text::regclass AND tgname NOT LIKE 'RI\\_ConstraintTrigger\\_a%') AS triggers"""
+END_OF_STATEMENT = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\$\$.*?\$\$|(;)", re.DOTALL)
+EXPLAINED = re.compile(r"\s*(?:INSERT|CREATE TEMP TABLE \w+ ON COMMIT DROP AS)\b")
+
+
+class Round(msgspec.Struct):
+    """Seconds of the product by phase, and of the yardstick by table; how many entries there are of a kind."""
+
+    product: dict[str, float] = {}
+    yardstick: dict[str, float] = {}
+    rows: dict[str, int] = {}
+
+    def seconds_of(self, tables: tuple[str, ...]) -> float:
+        return sum(self.yardstick[table] for table in tables)
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.product.values())
+
+
+class Profile:
+    """Takes the place of db.run_script: the same statements one by one, with the seconds of each, summed over the runs."""
+
+    def __init__(self, plans: Path | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self.plans = plans
+
+    async def run_script(self, text: str) -> None:
+        for statement in statements(text):
+            started = time.perf_counter()
+            if self.plans is not None and EXPLAINED.match(statement):
+                rows = await db.connection().fetch(f"EXPLAIN (ANALYZE, BUFFERS OFF, SETTINGS) {statement}")
+                with self.plans.open("a", encoding="utf-8") as file:
+                    file.write("\n".join([statement, *(row[0] for row in rows), "\n"]))
+            else:
+                await db.connection().execute(statement)
+            name = " ".join(statement.split())[:70]
+            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
+
+
+def statements(text: str) -> Iterator[str]:
+    start = 0
+    for match in END_OF_STATEMENT.finditer(text):
+        if match[1]:
+            yield re.sub(r"^(?:\s|--[^\n]*\n)+", "", text[start : match.start()])
+            start = match.end()
+
+
+def brand() -> brands.Brand:
+    return brands.Brand(
+        id=ids.new_id(),
+        code="kernel",
+        name="Benchmark",
+        currency="CNY",
+        decimals=2,
+        time_zone="Asia/Shanghai",
+        locale="zh-CN",
+        policy="cn-two-tier",
+        legal_opinion="LO-2026-001",
+        expires_on=dt.date(2027, 1, 31),
+        max_depth=2,
+        max_levels=2,
+        max_total_rate_ppm=300_000,
+        hold_days=7,
+        min_payout_minor=1000,
+        withholding="cn-labor",
+    )
+
+
+async def take_in(books: brands.Brand, lines: int, seed: int) -> None:
+    """The brand's books, made by SQL and taken in by the rooms' own doors."""
+    await brands.create(brand=books)
+    async with db.atomic(books.id):
+        connection = db.connection()
+        await connection.execute(WORK_MEMORY)
+        await connection.execute("CREATE TEMP TABLE wanted (lines bigint, seed bigint, starts_on date, days integer) ON COMMIT DROP")
+        await connection.execute("INSERT INTO wanted VALUES ($1, $2, $3, $4)", lines, seed, STARTS_ON, DAYS)
+        await connection.execute(BRAND_SQL.read_text(encoding="utf-8"))
+        await reseller.add_tiers(staged="checked_tiers")
+        await channel.add(staged="checked_channels")
+        await reseller.add(staged="checked_resellers")
+        await reseller.place(staged="checked_placements")
+        await sku.add(staged="checked_skus")
+        await plan.add_rules(staged="checked_rules")
+        await db.refresh_statistics()
+        number = await intake.receive(now=clock.now())
+        await order.accept(staged="checked_orders", intake=number)
+        await refund.accept(staged="checked_refunds", intake=number)
+
+
+async def product(books: brands.Brand) -> dict[str, float]:
+    """What `settle` does between reading a bundle and writing its books."""
+    spent: dict[str, float] = {}
+    with timed(spent, "statistics"):
+        await db.refresh_statistics()
+    with timed(spent, "accrue"):
+        await accrual.accrue(brand_id=books.id, now=clock.now())
+    with timed(spent, "statistics"):
+        await db.refresh_statistics()
+    with timed(spent, "settle"):
+        quiet = progresses.Progress(terminal=False)
+        await settling.settle_periods(brand=books, through=THROUGH, now=clock.now(), progress=quiet)
+    return spent
+
+
+@contextlib.contextmanager
+def timed(spent: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    spent[name] = spent.get(name, 0) + time.perf_counter() - started
+
+
+async def yardstick(books: brands.Brand, owner_url: str) -> tuple[dict[str, float], dict[str, int]]:
+    """Seconds and rows of each table, inserted again into its twin by the app's role, each in a transaction of its own."""
+    spent: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    owner = await asyncpg.connect(owner_url)
+    try:
+        for table in (*ENTRIES, *MEMBERSHIP):
+            await make_twin(owner, table)
+            with timed(spent, table):
+                async with db.atomic(books.id):
+                    done = await db.connection().execute(f"INSERT INTO twin_of_{table} SELECT * FROM {table}")
+            rows[table] = int(done.split()[-1])
+            await owner.execute(f"DROP TABLE twin_of_{table}")
+    finally:
+        await owner.close()
+    return spent, rows
+
+
+async def make_twin(owner: asyncpg.Connection, table: str) -> None:
+    """An empty table like it in everything that costs time on INSERT, taken from the catalogue."""
+    twin = f"twin_of_{table}"
+    await owner.execute(f"CREATE TABLE {twin} (LIKE {table} INCLUDING ALL)")
+    await owner.execute(f"ALTER TABLE {twin} ENABLE ROW LEVEL SECURITY; GRANT SELECT, INSERT ON {twin} TO qucheng_app")
+    for row in await owner.fetch(
+        "SELECT conname, pg_get_constraintdef(oid) AS meaning FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype = 'f'", table
+    ):
+        await owner.execute(f"ALTER TABLE {twin} ADD CONSTRAINT {row['conname']} {row['meaning']}")
+    for row in await owner.fetch("SELECT policyname, qual, with_check FROM pg_policies WHERE tablename = $1", table):
+        await owner.execute(f"CREATE POLICY {row['policyname']} ON {twin} USING ({row['qual']}) WITH CHECK ({row['with_check']})")
+    for row in await owner.fetch(
+        "SELECT pg_get_triggerdef(oid) AS meaning FROM pg_trigger WHERE tgrelid = $1::text::regclass AND NOT tgisinternal", table
+    ):
+        await owner.execute(re.sub(rf" ON (?:public\.)?{table} ", f" ON {twin} ", row["meaning"]))
+    if await owner.fetchrow(COSTS, table) != await owner.fetchrow(COSTS, twin):
+        raise RuntimeError(f"{twin} is not like {table}")
+
+
+@contextlib.asynccontextmanager
+async def workspace() -> AsyncIterator[str]:
+    """The engine on a database of its own; yields the owner's URL to it."""
+    current = settings.load()
+    owner = servers.database_url(current)
+    app = await database.app_url(owner, current.app_database_url, current.var)
+    async with database.workspace(owner, app) as url, db.connected(url):
+        yield database.with_database(owner, database.database_name(url))
+
+
+async def one_round(lines: int, seed: int) -> Round:
+    books = brand()
+    async with workspace() as owner_url:
+        started = time.perf_counter()
+        await take_in(books, lines, seed)
+        say(f"made {lines:,} lines in {time.perf_counter() - started:.0f} s")
+        done = Round(product=await product(books))
+        done.yardstick, done.rows = await yardstick(books, owner_url)
+        async with db.atomic(books.id):
+            sums = await db.connection().fetchrow("SELECT count(*), sum(gross_minor), count(DISTINCT period) AS periods FROM statement")
+    report(done, lines)
+    say(f"{sums[0]:,} statements in {sums['periods']} periods, gross {sums[1]:,} fen")
+    return done
+
+
+def report(done: Round, lines: int) -> None:
+    entries = sum(done.rows[table] for table in ENTRIES)
+    phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in done.product.items())
+    say(f"product   {done.seconds:8.1f} s  {lines / done.seconds:9,.0f} lines/s  {entries / done.seconds:9,.0f} entries/s  ({phases})")
+    tables = ", ".join(f"{name} {done.yardstick[name]:.1f} s of {rows:,}" for name, rows in done.rows.items())
+    say(f"yardstick {done.seconds_of(ENTRIES):8.1f} s  {entries / done.seconds_of(ENTRIES):29,.0f} entries/s  ({tables})")
+    with_membership = done.seconds / done.seconds_of(ENTRIES + MEMBERSHIP)
+    say(f"ratio {done.seconds / done.seconds_of(ENTRIES):.2f}; with the membership rows in the yardstick {with_membership:.2f}")
+
+
+def say(text: str) -> None:
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"[load {load}] {text}", flush=True)
+
+
+def summary(rounds: list[Round], lines: int) -> None:
+    seconds, bare = min(r.seconds for r in rounds), min(r.seconds_of(ENTRIES) for r in rounds)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{lines:,} lines, {len(rounds)} rounds, the best of each: {seconds:.1f} s / {bare:.1f} s = {seconds / bare:.2f}; Python {memory:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--profile", action="store_true", help="tell the seconds of each statement")
+    parser.add_argument("--plans", type=Path, help="write what EXPLAIN ANALYZE says of each statement (slower)")
+    wanted = parser.parse_args()
+    profile = Profile(wanted.plans)
+    if wanted.profile or wanted.plans:
+        db.run_script = profile.run_script  # type: ignore[assignment]
+    rounds = [asyncio.run(one_round(wanted.lines, wanted.seed)) for _ in range(wanted.rounds)]
+    for name, seconds in sorted(profile.seconds.items(), key=lambda item: -item[1])[:40]:
+        print(f"{seconds / wanted.rounds:8.2f} s  {name}")
+    summary(rounds, wanted.lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Periods, adjustments, statements and what is on them.
+
+The migration makes the real keys, all within the brand; Piccolo knows only their last column.
+"""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, Date, Integer, SmallInt, Text, Timestamptz
+from piccolo.table import Table
+
+from qucheng.core import db
+
+
+class Period(Table, tablename="period", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    starts_on = Date(primary_key=True, default=None)
+    starts_at = Timestamptz(default=None, null=False)
+    ends_at = Timestamptz(default=None, null=False)
+    settled_at = Timestamptz(default=None, null=False)
+
+
+class Adjustment(Table, tablename="adjustment", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    code = Text(primary_key=True, default=None)
+    intake = Integer(default=None, null=False)
+    source_row = Integer(default=None, null=False)
+    reseller = Text(default=None, null=False)
+    occurred_at = Timestamptz(default=None, null=False)
+    amount_minor = BigInt(default=None, null=False)
+    reason = Text(default=None, null=False)
+
+
+class Statement(Table, tablename="statement", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    statement_no = Text(default=None, null=False)
+    reseller = Text(default=None, null=False)
+    kind = Text(default=None, null=False)
+    opening_minor = BigInt(default=None, null=False)
+    accrued_minor = BigInt(default=None, null=False)
+    reversed_minor = BigInt(default=None, null=False)
+    bonus_minor = BigInt(default=None, null=False)
+    adjustment_minor = BigInt(default=None, null=False)
+    gross_minor = BigInt(default=None, null=False)
+    payable_minor = BigInt(default=None, null=False)
+    tax_minor = BigInt(default=None, null=False)
+    net_minor = BigInt(default=None, null=False)
+    carried_minor = BigInt(default=None, null=False)
+
+
+class StatementAccrual(Table, tablename="statement_accrual", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    order_no = Text(default=None, null=False)
+    line_no = Text(default=None, null=False)
+    level = SmallInt(primary_key=True, default=None)
+    period = Date(default=None, null=False)
+    number = Integer(default=None, null=False)
+
+
+class StatementReversal(Table, tablename="statement_reversal", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    order_no = Text(default=None, null=False)
+    line_no = Text(default=None, null=False)
+    level = SmallInt(default=None, null=False)
+    refund_no = Text(primary_key=True, default=None)
+    period = Date(default=None, null=False)
+    number = Integer(default=None, null=False)
+
+
+class StatementAdjustment(Table, tablename="statement_adjustment", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    code = Text(primary_key=True, default=None)
+    period = Date(default=None, null=False)
+    number = Integer(default=None, null=False)
+
+
+class Bonus(Table, tablename="bonus", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    reseller = Text(default=None, null=False)
+    rule = Text(default=None, null=False)
+    of_period = Date(primary_key=True, default=None)
+    basis_value = BigInt(default=None, null=False)
+    amount_minor = BigInt(default=None, null=False)
+    occurred_at = Timestamptz(default=None, null=False)

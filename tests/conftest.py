@@ -1,0 +1,192 @@
+"""What every test shares: real servers of its own run, no way out of this machine, and the switch for long tests.
+
+The servers stand in one temporary folder for the whole run, workers of pytest-xdist included, and start when a test first asks.
+QUCHENG_TEST_DATABASE_URL and QUCHENG_TEST_REDIS_URL name other servers; QUCHENG_TEST_POSTGRES names a folder of other binaries.
+"""
+
+import fcntl
+import ipaddress
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import abc
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests import books
+
+import qucheng
+from qucheng.core import database, db
+from qucheng.core.embedded import postgres, records, valkey
+
+_FOLDER = "QUCHENG_TEST_FOLDER"
+_PREFIX = "qucheng-tests-"
+_PATH = os.pathsep.join([str(Path(qucheng.__file__).parents[1]), str(Path(pytest.__file__).parents[1])])
+_run: list[int] = []
+
+
+class OutsideConnectionError(RuntimeError):
+    """A test tried to reach another machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the tests marked `long` too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    sys.addaudithook(_stay_inside)
+    if hasattr(config, "workerinput"):
+        return
+    _remove_leftovers()
+    draft = Path(tempfile.mkdtemp(prefix="qucheng-draft-"))
+    draft.chmod(0o755)  # the account that runs the servers goes through it; what they hold is closed
+    held = os.open(draft / "run", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    _run.append(held)
+    # under its name only once it is locked: another run removes what nobody holds
+    os.environ[_FOLDER] = str(draft.rename(draft.with_name(draft.name.replace("qucheng-draft-", _PREFIX))))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and _run:
+        _discard(Path(os.environ.pop(_FOLDER)))
+        os.close(_run.pop())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--all"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The owner's URL: may create roles and databases, is no superuser. Make a database of your own in it."""
+    programs = os.environ.get("QUCHENG_TEST_POSTGRES")
+    return os.environ.get("QUCHENG_TEST_DATABASE_URL") or postgres.ensure(
+        Path(os.environ[_FOLDER]), durable=False, programs=Path(programs) if programs else None
+    )
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> str:
+    """Database 0 is shared by all tests of the run: take a key prefix of your own."""
+    return os.environ.get("QUCHENG_TEST_REDIS_URL") or valkey.ensure(Path(os.environ[_FOLDER]), durable=False)
+
+
+@pytest.fixture
+def open_folder() -> abc.Iterator[Path]:
+    """A folder of an ordinary user; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp())
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def as_nobody() -> abc.Callable[[str, Path], str]:
+    """Run a program of ours with a folder as its argument, as a user without rights."""
+    user = "nobody" if os.geteuid() == 0 else None
+    # the interpreter of this run may stand where that user cannot go
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for interpreter in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+        try:
+            _run_as(interpreter, user, "import asyncpg, msgspec, qucheng.core.embedded.postgres", Path("/"))
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return lambda program, folder: _run_as(interpreter, user, program, folder)
+    pytest.skip("no interpreter here that an ordinary user can run")
+
+
+def _run_as(interpreter: str, user: str | None, program: str, folder: Path) -> str:
+    return subprocess.run(
+        [interpreter, "-c", program, str(folder)],
+        user=user,
+        extra_groups=[] if user else None,
+        cwd="/",
+        env={"PATH": os.defpath, "PYTHONPATH": _PATH, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    ).stdout
+
+
+def _remove_leftovers() -> None:
+    """Stop the servers of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            held = os.open(folder / "run", os.O_RDWR)
+        except OSError:  # of another user, or just being made
+            continue
+        try:
+            if records.acquired(held):
+                _discard(folder)
+        finally:
+            os.close(held)
+
+
+def _discard(folder: Path) -> None:
+    try:
+        valkey.discard(folder)
+    finally:
+        postgres.discard(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stay_inside(event: str, arguments: tuple[object, ...]) -> None:
+    if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
+        address = arguments[1]
+        if isinstance(address, abc.Sequence) and not isinstance(address, str | bytes) and not _local(address[0]):
+            raise OutsideConnectionError(f"a test may not connect to {address[0]}")
+    elif event == "socket.getaddrinfo" and not _local(arguments[0]):
+        raise OutsideConnectionError(f"a test may not look up {arguments[0]}")
+
+
+def _local(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(name)).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="session")
+async def books_home(postgres_url: str) -> tuple[str, str]:
+    """The owner's and the app's address on the server of this run; the workers share the role and so its password."""
+    return postgres_url, await database.app_url(postgres_url, None, Path(os.environ[_FOLDER]) / "app")
+
+
+@pytest.fixture(scope="module")
+async def workspace(books_home: tuple[str, str]) -> abc.AsyncIterator[books.Workspace]:
+    """A migrated database of the module's own, with the engine on it as the app."""
+    owner, app = books_home
+    async with database.workspace(owner, app) as url, db.connected(url):
+        yield books.Workspace(database.with_database(owner, database.database_name(url)), url)
+
+
+@pytest.fixture
+async def owner(workspace: books.Workspace) -> abc.AsyncIterator[asyncpg.Connection]:
+    async with books.connected(workspace.owner) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def app(workspace: books.Workspace) -> abc.AsyncIterator[asyncpg.Connection]:
+    """As the app's role, without a brand."""
+    async with books.connected(workspace.app) as connection:
+        yield connection

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from qucheng.core import settings
+
+
+def test_without_variables_everything_is_embedded_below_the_checkout() -> None:
+    current = settings.load({})
+    assert (current.database_url, current.app_database_url, current.redis_url) == (None, None, None)
+    assert current.public_url is None
+    assert (current.root / "pyproject.toml").is_file()
+    assert current.var == current.root / "var"
+
+
+def test_variables_are_taken_and_an_empty_one_counts_as_unset() -> None:
+    current = settings.load(
+        {
+            "DATABASE_URL": "postgresql://owner:word@db/shop",
+            "APP_DATABASE_URL": "postgres://app:word@db/shop",
+            "REDIS_URL": "",
+            "QUCHENG_PUBLIC_URL": "https://shop.example/",
+            "QUCHENG_VAR": "/srv/qucheng",
+        }
+    )
+    assert current.database_url == "postgresql://owner:word@db/shop"
+    assert current.app_database_url == "postgres://app:word@db/shop"
+    assert current.redis_url is None
+    assert current.public_url == "https://shop.example"
+    assert current.var == Path("/srv/qucheng")
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"DATABASE_URL": "mysql://u:geheim@db/x"}, "DATABASE_URL must begin with postgresql://"),
+        ({"REDIS_URL": "geheim"}, "REDIS_URL must begin with redis://"),
+        ({"APP_DATABASE_URL": "postgresql://a:geheim@db/x"}, "DATABASE_URL is not"),
+    ],
+)
+def test_a_variable_that_cannot_be_meant_is_refused_without_its_value(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(settings.SettingError, match=message) as refused:
+        settings.load(variables)
+    assert "geheim" not in str(refused.value)
