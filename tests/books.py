@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from qucheng.bundle import brand_file, files, importing, progress, settle
 from qucheng.commission import accrual
-from qucheng.core import db
+from qucheng.core import database, db
 from qucheng.identity import brand as brands
 
 if TYPE_CHECKING:
@@ -104,6 +105,14 @@ async def seen(brand: Brand, query: str, *values: object) -> list[tuple[Any, ...
 
 
 @contextlib.asynccontextmanager
+async def fresh(home: tuple[str, str], *, pool_size: int = 4) -> AsyncIterator[Workspace]:
+    """A migrated database of its own, with the engine on it as the app. home: the owner's and the app's address."""
+    owner, app = home
+    async with database.workspace(owner, app) as url, db.connected(url, pool_size=pool_size):
+        yield Workspace(database.with_database(owner, database.database_name(url)), url)
+
+
+@contextlib.asynccontextmanager
 async def connected(url: str, brand_id: uuid.UUID | None = None) -> AsyncIterator[asyncpg.Connection]:
     """A raw connection; with brand_id it stands in that brand until it is closed."""
     connection = await asyncpg.connect(url, timeout=20, command_timeout=30)
@@ -117,6 +126,21 @@ async def connected(url: str, brand_id: uuid.UUID | None = None) -> AsyncIterato
 
 async def stand_in(connection: asyncpg.Connection, brand_id: uuid.UUID) -> None:
     await connection.execute("SELECT set_config('qucheng.brand_id', $1, false)", str(brand_id))
+
+
+async def row(connection: asyncpg.Connection, query: str, *values: object) -> dict[str, Any]:
+    """The one row of a query, its values as JSON has them."""
+    found: dict[str, Any] = json.loads(await connection.fetchval(f"SELECT to_jsonb(q) FROM ({query}) q", *values))
+    return found
+
+
+async def insert(connection: asyncpg.Connection, table: str, *rows: dict[str, Any]) -> None:
+    """All rows in one statement."""
+    columns = ", ".join(rows[0])
+    await connection.execute(
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1::jsonb)",
+        json.dumps(rows, default=str),
+    )
 
 
 async def tables(owner: asyncpg.Connection) -> list[str]:

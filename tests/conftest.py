@@ -19,7 +19,7 @@ import pytest
 from tests import books
 
 import qucheng
-from qucheng.core import database, db
+from qucheng.core import database
 from qucheng.core.embedded import postgres, records, valkey
 
 _FOLDER = "QUCHENG_TEST_FOLDER"
@@ -174,9 +174,8 @@ async def books_home(postgres_url: str) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 async def workspace(books_home: tuple[str, str]) -> abc.AsyncIterator[books.Workspace]:
     """A migrated database of the module's own, with the engine on it as the app."""
-    owner, app = books_home
-    async with database.workspace(owner, app) as url, db.connected(url):
-        yield books.Workspace(database.with_database(owner, database.database_name(url)), url)
+    async with books.fresh(books_home) as made:
+        yield made
 
 
 @pytest.fixture

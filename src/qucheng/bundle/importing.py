@@ -45,11 +45,12 @@ async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Pro
         with progress.stage("read", total=size, unit="bytes") as read:
             await staging.stage(folder, read)
         number = await intake.receive(now=now)
-        with progress.stage("check", total=len(files.FILES), unit="files") as done:
+        rows = {file.name: await db.connection().fetchval(f"SELECT count(*) FROM raw_{file.name}") for file in files.FILES}
+        with progress.stage("check", total=sum(rows.values()), unit="rows") as done:
             for file in files.FILES:
                 await _take_file(file, brand, number)
                 await _report(file, brand, number)
-                done(1)
+                done(rows[file.name])
     return number
 
 

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 MOST_PROCESSES = 8
 
 
-async def write(*, brand: Brand, out: Path, settings: Settings, progress: Progress) -> dict[str, str]:
+def renderer(settings: Settings) -> document_pool.Renderer:
+    """The pool, to be entered early: its processes load engine and fonts while the books are being made."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return document_pool.Renderer(processes=min(MOST_PROCESSES, cores), public_url=settings.public_url)
+
+
+async def write(*, brand: Brand, out: Path, pool: document_pool.Renderer, progress: Progress) -> dict[str, str]:
     """Writes statements/{statement_no}.pdf and returns why a statement has none. PDFs of an earlier run are replaced or removed."""
     folder = out / "statements"
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,28 +36,17 @@ async def write(*, brand: Brand, out: Path, settings: Settings, progress: Progre
     for stale in {path.stem for path in folder.glob(f"{brand.code}-*.pdf")} - set(numbers):
         (folder / f"{stale}.pdf").unlink()
     failed: dict[str, str] = {}
-    processes = max(
-        1,
-        min(
-            MOST_PROCESSES,
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            len(numbers),
-        ),
-    )
-    with (
-        progress.stage("render", total=len(numbers), unit="statements") as done,
-        document_pool.Renderer(processes=processes, public_url=settings.public_url) as renderer,
-    ):
+    with progress.stage("render", total=len(numbers), unit="statements") as done:
         async for batch in document_source.batches(brand=brand):
-            failed |= await asyncio.to_thread(_render, renderer, batch, folder, done)
+            failed |= await asyncio.to_thread(_render, pool, batch, folder, done)
     return failed
 
 
 def _render(
-    renderer: document_pool.Renderer, batch: list[tuple[StatementDocument, bytes]], folder: Path, done: Callable[[int], None]
+    pool: document_pool.Renderer, batch: list[tuple[StatementDocument, bytes]], folder: Path, done: Callable[[int], None]
 ) -> dict[str, str]:
     failed: dict[str, str] = {}
-    for statement_no, pdf in renderer.render_all(batch):
+    for statement_no, pdf in pool.render_all(batch):
         if isinstance(pdf, str):
             failed[statement_no] = pdf
             (folder / f"{statement_no}.pdf").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich.console
 import rich.progress
+import rich.text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,10 +31,10 @@ class Progress:
         console = rich.console.Console(stderr=True)
         self.seconds: dict[str, float] = {}
         self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
+            rich.progress.TextColumn("{task.description:<24}"),
             rich.progress.BarColumn(),
-            rich.progress.TextColumn("{task.completed:,.0f} / {task.total:,.0f} {task.fields[unit]}"),
-            rich.progress.TextColumn("{task.speed:,.0f} /s" if False else ""),
+            rich.progress.TextColumn("{task.completed:>12,.0f} {task.fields[unit]}"),
+            _Rate(),
             rich.progress.TimeElapsedColumn(),
             rich.progress.TimeRemainingColumn(),
             console=console,
@@ -42,10 +43,18 @@ class Progress:
 
     @contextlib.contextmanager
     def stage(self, name: str, *, total: int = 1, unit: str = "") -> Iterator[Callable[[int], None]]:
-        """Yields the function that is told how much more is done."""
+        """Yields the function that is told how much more is done, of `total`."""
         started = time.monotonic()
         with self._bar:
             task = self._bar.add_task(STAGES[name], total=total, unit=unit)
             yield lambda more: self._bar.advance(task, more)
             self._bar.update(task, completed=total)
         self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - started
+
+
+class _Rate(rich.progress.ProgressColumn):
+    """How much a second."""
+
+    def render(self, task: rich.progress.Task) -> rich.text.Text:
+        speed = task.finished_speed or task.speed
+        return rich.text.Text(f"{speed:,.0f} /s" if speed and task.fields["unit"] else "", style="progress.data.speed")

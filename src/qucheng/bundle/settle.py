@@ -52,10 +52,10 @@ async def settle_bundle(
     Raises a RefusedError where the import was stopped; then nothing is stored and nothing written.
     """
     brand = brand_file.read(folder / "brand.toml")
-    with progress.stage("prepare"):
-        stack = contextlib.AsyncExitStack()
-        await stack.enter_async_context(workspace(settings))
-    async with stack:
+    async with contextlib.AsyncExitStack() as stack:
+        with progress.stage("prepare"):
+            pool = stack.enter_context(papers.renderer(settings)) if pdf else None
+            await stack.enter_async_context(workspace(settings))
         await brands.create(brand=brand)
         await importing.take_in(folder=folder, brand=brand, now=now, progress=progress)
         with progress.stage("accrue"):
@@ -66,7 +66,7 @@ async def settle_bundle(
         with progress.stage("write"):
             await db.refresh_statistics()
             await books.write(brand=brand, out=out)
-        failed = await papers.write(brand=brand, out=out, settings=settings, progress=progress) if pdf else {}
+        failed = await papers.write(brand=brand, out=out, pool=pool, progress=progress) if pool else {}
         return await _outcome(brand, failed)
 
 

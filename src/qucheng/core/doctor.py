@@ -19,7 +19,7 @@ from qucheng.core import servers, settings
 from qucheng.core.embedded import binaries, postgres, probe, refusals, valkey
 
 LIBRARIES = ("pango-1.0", "pangoft2-1.0", "harfbuzz", "harfbuzz-subset")
-FONTS = ("QuchengSans-Regular.otf", "QuchengSans-Bold.otf")
+FONTS = ("QuchengSans-Regular.otf", "QuchengSans-Bold.ttf")
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_POSTGRES = 15
 _FREE_BYTES = 2_000_000_000

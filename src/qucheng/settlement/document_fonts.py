@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
-FOLDER = Path(__file__).resolve().parent / "fonts"
-FONTCONFIG_FILE = FOLDER / "fonts.conf"
+FOLDER = Path(__file__).resolve().with_name("fonts")
+FONTCONFIG_FILE = FOLDER.joinpath("fonts.conf")
 SCHEME = "statement-asset:"
 
 _SUBSETS = {"regular": "QuchengSans-Regular.otf", "bold": "QuchengSans-Bold.ttf"}
@@ -32,7 +32,7 @@ def asset(url: str) -> bytes:
     """The bytes of one of our own assets; whatever else is asked for is refused, whatever the scheme."""
     name = url.removeprefix(SCHEME) if url.startswith(SCHEME) else ""
     if name in _SUBSETS:
-        return (FOLDER / _SUBSETS[name]).read_bytes()
+        return FOLDER.joinpath(_SUBSETS[name]).read_bytes()
     if name == "full":
         return _full()
     raise AssetRefusedError(f"a statement reads nothing but its own assets, not {url[:80]!r}")
@@ -49,7 +49,7 @@ def printable(text: str) -> str:
 
 
 def _full() -> bytes:
-    return (importlib.resources.files("pylopdf_fonts_zh_cn") / "NotoSansSC-Regular.otf").read_bytes()
+    return importlib.resources.files("pylopdf_fonts_zh_cn").joinpath("NotoSansSC-Regular.otf").read_bytes()
 
 
 @functools.cache

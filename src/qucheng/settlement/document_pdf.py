@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from qucheng.settlement.document import StatementDocument
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_TEMPLATES = next(
-    (folder for folder in (_PACKAGE / "templates", _PACKAGE.parents[1] / "templates") if folder.is_dir()), _PACKAGE / "templates"
-)
+_PLACES = (_PACKAGE.joinpath("templates/statement"), _PACKAGE.parents[1].joinpath("templates/statement"))
+_TEMPLATES = next((folder for folder in _PLACES if folder.is_dir()), _PLACES[0])
+"""Inside the package where it is installed, beside `src` in the repository."""
 _INSTALL = (
     "PDF statements need Pango. Debian and Ubuntu: apt-get install -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 "
     "libharfbuzz-subset0; macOS: brew install pango; Fedora: dnf install pango; Alpine: apk add pango"
@@ -112,7 +112,7 @@ def _margins(view: document_view.View, texts: document_texts.Texts) -> str:
     page_of = texts.gettext("Page %(page)s of %(pages)s") % {"page": '" counter(page) "', "pages": '" counter(pages) "'}
     style = f'@page {{ @bottom-center {{ content: "{page_of}" }} }}'
     if view.wide:
-        style += "@page { @top-left { width: 40% } @top-right { width: 60% }"
+        style += "@page { @top-left { width: 44% } @top-right { width: 56% }"
         style += " @bottom-left { width: 24% } @bottom-center { width: 16% } @bottom-right { width: 60% } }"
     return style
 
@@ -172,7 +172,7 @@ def _engine() -> _Engine:
                 raise urls.FatalURLFetchingError(str(error)) from error
 
     fetcher = OwnAssets()
-    source = document_fonts.FONT_FACES + (_TEMPLATES / "statement/statement.css").read_text(encoding="utf-8")
+    source = document_fonts.FONT_FACES + _TEMPLATES.joinpath("statement.css").read_text(encoding="utf-8")
     style = weasyprint.CSS(string=source, url_fetcher=fetcher, font_config=configuration)
     return _Engine(weasyprint, configuration, fetcher, style)
 
@@ -180,7 +180,7 @@ def _engine() -> _Engine:
 @functools.cache
 def _template(language: document_texts.Language) -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES / "statement"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -52,7 +52,7 @@ class Renderer:
         *,
         processes: int,
         public_url: str | None = None,
-        timeout: float = 60,
+        timeout: int = 60,
         work: Work = document_pdf.render_task,
     ) -> None:
         self._public_url = public_url
@@ -105,7 +105,7 @@ class Renderer:
         if error is None:
             return started.statement_no, started.future.result()
         if isinstance(error, BrokenProcessPool):
-            return started.statement_no, f"no PDF: its process was lost, or took longer than {self._timeout:g} s"
+            return started.statement_no, f"no PDF: its process was lost, or took longer than {self._timeout} s"
         return started.statement_no, f"no PDF: {type(error).__name__}: {error}"
 
 
@@ -151,7 +151,7 @@ def _start(folder: str) -> bytes:
     return b""
 
 
-def _within(timeout: float, work: Work, canonical: bytes, lines_csv: bytes, public_url: str | None) -> bytes:
+def _within(timeout: int, work: Work, canonical: bytes, lines_csv: bytes, public_url: str | None) -> bytes:
     """The watchdog is a thread in C: it ends the process even where Python no longer gets to run."""
     faulthandler.dump_traceback_later(timeout, exit=True)
     try:

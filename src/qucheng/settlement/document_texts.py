@@ -15,7 +15,7 @@ from babel.messages import mofile, pofile
 
 from qucheng.core import money
 
-LOCALES = Path(__file__).resolve().parents[1] / "locale"
+LOCALES = Path(__file__).resolve().parents[1].joinpath("locale")
 DOMAIN = "statement"
 Language = Literal["zh-CN", "en"]
 
@@ -67,7 +67,7 @@ def texts(language: Language) -> Texts:
 
 
 def _catalogue(name: str) -> gettext.NullTranslations:
-    with (LOCALES / name / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as source:
+    with LOCALES.joinpath(name, "LC_MESSAGES", f"{DOMAIN}.po").open("rb") as source:
         catalogue = pofile.read_po(source, locale=name, domain=DOMAIN)
     compiled = io.BytesIO()
     mofile.write_mo(compiled, catalogue)
