@@ -162,7 +162,9 @@ async def everything(owner: asyncpg.Connection) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def refused(owner: asyncpg.Connection, error: type[asyncpg.PostgresError], constraint: str | None = None) -> AsyncIterator[None]:
+async def refused(
+    owner: asyncpg.Connection, error: type[asyncpg.PostgresError], constraint: str | None = None
+) -> AsyncIterator[None]:
     """The database refuses what stands in the block with this error, by this constraint, and afterwards nothing has changed."""
     before = await everything(owner)
     with pytest.raises(error) as caught:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests import books
 
 import qucheng
 from qucheng.core import database
 from qucheng.core.embedded import postgres, records, valkey
+from tests import books
 
 _FOLDER = "QUCHENG_TEST_FOLDER"
 _PREFIX = "qucheng-tests-"
@@ -77,6 +77,15 @@ def postgres_url() -> str:
     return os.environ.get("QUCHENG_TEST_DATABASE_URL") or postgres.ensure(
         Path(os.environ[_FOLDER]), durable=False, programs=Path(programs) if programs else None
     )
+
+
+@pytest.fixture(scope="session")
+def product_home(postgres_url: str) -> abc.Iterator[None]:
+    """For tests of the command line: it finds the servers of this run in its environment, and a `var` of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", postgres_url)
+        patch.setenv("QUCHENG_VAR", str(Path(os.environ[_FOLDER]) / "app"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -10,8 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from qucheng import cli
+
 COMMAND = os.environ.get("QUCHENG_COMMAND") or str(Path(sys.executable).with_name("qucheng"))
-LIMIT = 600
 ROW_OF_SUMMARY = re.compile(r"^\W*([a-z]+\.csv)\D+(\d+)\D+(\d+)\D+(\d+)\D+(\d+)\D*$", re.MULTILINE)
 
 
@@ -30,10 +33,12 @@ class Run:
         }
 
 
-def run(*arguments: str | Path, limit: float = LIMIT) -> Run:
-    """Any command line of the product."""
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, check=False, timeout=limit)
-    return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+def run(*arguments: str | Path) -> Run:
+    """Any command line of the product, in this process."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        status = cli.run([str(argument) for argument in arguments])
+    return Run(status, stdout.getvalue(), stderr.getvalue())
 
 
 def settle(folder: Path, through: str, out: Path) -> Run:

@@ -12,6 +12,7 @@ from tests import product
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("product_home")
 BRAND = """[brand]
 code = "tea"
 name = "茶"

@@ -23,6 +23,7 @@ from tests.model.strategies import Bundle, bundles, table
 if TYPE_CHECKING:
     import random
 
+pytestmark = pytest.mark.usefixtures("product_home")
 MANY = int(os.environ.get("QUCHENG_EXAMPLES", "300"))
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 few = settings(max_examples=4, deadline=None, suppress_health_check=SLOW, print_blob=True)

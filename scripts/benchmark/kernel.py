@@ -51,19 +51,42 @@ END_OF_STATEMENT = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\$\$.*?\$\$|(;)", re.DOT
 EXPLAINED = re.compile(r"\s*(?:INSERT|CREATE TEMP TABLE \w+ ON COMMIT DROP AS)\b")
 
 
+class Meter(msgspec.Struct):
+    """Seconds by phase: of the clock, and of the processor in the server's process (None where it is not on this machine).
+
+    On a machine that others use too, the processor's are the more trustworthy.
+    """
+
+    seconds: dict[str, float] = {}
+    cpu: dict[str, float] = {}
+    backend: int = 0
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started, used = time.perf_counter(), processor_seconds(self.backend)
+        yield
+        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
+        self.cpu[name] = self.cpu.get(name, 0) + processor_seconds(self.backend) - used
+
+    def total(self, *names: str) -> tuple[float, float]:
+        chosen = names or tuple(self.seconds)
+        return sum(self.seconds[name] for name in chosen), sum(self.cpu[name] for name in chosen)
+
+
+def processor_seconds(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Round(msgspec.Struct):
-    """Seconds of the product by phase, and of the yardstick by table; how many entries there are of a kind."""
+    """What the product took by phase, and the yardstick by table, and how many rows each table has."""
 
-    product: dict[str, float] = {}
-    yardstick: dict[str, float] = {}
+    product: Meter
+    yardstick: Meter
     rows: dict[str, int] = {}
-
-    def seconds_of(self, tables: tuple[str, ...]) -> float:
-        return sum(self.yardstick[table] for table in tables)
-
-    @property
-    def seconds(self) -> float:
-        return sum(self.product.values())
 
 
 class Profile:
@@ -121,13 +144,14 @@ async def take_in(books: brands.Brand, lines: int, seed: int) -> None:
     async with db.atomic(books.id):
         connection = db.connection()
         await connection.execute(WORK_MEMORY)
-        await connection.execute("CREATE TEMP TABLE wanted (lines bigint, seed bigint, starts_on date, days integer) ON COMMIT DROP")
+        await connection.execute(
+            "CREATE TEMP TABLE wanted (lines bigint, seed bigint, starts_on date, days integer) ON COMMIT DROP"
+        )
         await connection.execute("INSERT INTO wanted VALUES ($1, $2, $3, $4)", lines, seed, STARTS_ON, DAYS)
         await connection.execute(BRAND_SQL.read_text(encoding="utf-8"))
         await reseller.add_tiers(staged="checked_tiers")
         await channel.add(staged="checked_channels")
-        await reseller.add(staged="checked_resellers")
-        await reseller.place(staged="checked_placements")
+        await reseller.add(resellers="checked_resellers", placements="checked_placements")
         await sku.add(staged="checked_skus")
         await plan.add_rules(staged="checked_rules")
         await db.refresh_statistics()
@@ -136,44 +160,34 @@ async def take_in(books: brands.Brand, lines: int, seed: int) -> None:
         await refund.accept(staged="checked_refunds", intake=number)
 
 
-async def product(books: brands.Brand) -> dict[str, float]:
+async def product(books: brands.Brand, meter: Meter) -> None:
     """What `settle` does between reading a bundle and writing its books."""
-    spent: dict[str, float] = {}
-    with timed(spent, "statistics"):
+    with meter.phase("statistics"):
         await db.refresh_statistics()
-    with timed(spent, "accrue"):
+    with meter.phase("accrue"):
         await accrual.accrue(brand_id=books.id, now=clock.now())
-    with timed(spent, "statistics"):
+    with meter.phase("statistics"):
         await db.refresh_statistics()
-    with timed(spent, "settle"):
+    with meter.phase("settle"):
         quiet = progresses.Progress(terminal=False)
         await settling.settle_periods(brand=books, through=THROUGH, now=clock.now(), progress=quiet)
-    return spent
 
 
-@contextlib.contextmanager
-def timed(spent: dict[str, float], name: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    spent[name] = spent.get(name, 0) + time.perf_counter() - started
-
-
-async def yardstick(books: brands.Brand, owner_url: str) -> tuple[dict[str, float], dict[str, int]]:
-    """Seconds and rows of each table, inserted again into its twin by the app's role, each in a transaction of its own."""
-    spent: dict[str, float] = {}
+async def yardstick(books: brands.Brand, owner_url: str, meter: Meter) -> dict[str, int]:
+    """Inserts each table again into its twin, as the app's role, in a transaction of its own; returns how many rows."""
     rows: dict[str, int] = {}
     owner = await asyncpg.connect(owner_url)
     try:
         for table in (*ENTRIES, *MEMBERSHIP):
             await make_twin(owner, table)
-            with timed(spent, table):
+            with meter.phase(table):
                 async with db.atomic(books.id):
                     done = await db.connection().execute(f"INSERT INTO twin_of_{table} SELECT * FROM {table}")
             rows[table] = int(done.split()[-1])
             await owner.execute(f"DROP TABLE twin_of_{table}")
     finally:
         await owner.close()
-    return spent, rows
+    return rows
 
 
 async def make_twin(owner: asyncpg.Connection, table: str) -> None:
@@ -182,7 +196,8 @@ async def make_twin(owner: asyncpg.Connection, table: str) -> None:
     await owner.execute(f"CREATE TABLE {twin} (LIKE {table} INCLUDING ALL)")
     await owner.execute(f"ALTER TABLE {twin} ENABLE ROW LEVEL SECURITY; GRANT SELECT, INSERT ON {twin} TO qucheng_app")
     for row in await owner.fetch(
-        "SELECT conname, pg_get_constraintdef(oid) AS meaning FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype = 'f'", table
+        "SELECT conname, pg_get_constraintdef(oid) AS meaning FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype = 'f'",
+        table,
     ):
         await owner.execute(f"ALTER TABLE {twin} ADD CONSTRAINT {row['conname']} {row['meaning']}")
     for row in await owner.fetch("SELECT policyname, qual, with_check FROM pg_policies WHERE tablename = $1", table):
@@ -201,7 +216,7 @@ async def workspace() -> AsyncIterator[str]:
     current = settings.load()
     owner = servers.database_url(current)
     app = await database.app_url(owner, current.app_database_url, current.var)
-    async with database.workspace(owner, app) as url, db.connected(url):
+    async with database.workspace(owner, app) as url, db.connected(url, pool_size=1):
         yield database.with_database(owner, database.database_name(url))
 
 
@@ -211,10 +226,15 @@ async def one_round(lines: int, seed: int) -> Round:
         started = time.perf_counter()
         await take_in(books, lines, seed)
         say(f"made {lines:,} lines in {time.perf_counter() - started:.0f} s")
-        done = Round(product=await product(books))
-        done.yardstick, done.rows = await yardstick(books, owner_url)
+        async with db.atomic():
+            backend = await db.connection().fetchval("SELECT pg_backend_pid()")
+        done = Round(product=Meter(backend=backend), yardstick=Meter(backend=backend))
+        await product(books, done.product)
+        done.rows = await yardstick(books, owner_url, done.yardstick)
         async with db.atomic(books.id):
-            sums = await db.connection().fetchrow("SELECT count(*), sum(gross_minor), count(DISTINCT period) AS periods FROM statement")
+            sums = await db.connection().fetchrow(
+                "SELECT count(*), sum(gross_minor), count(DISTINCT period) AS periods FROM statement"
+            )
     report(done, lines)
     say(f"{sums[0]:,} statements in {sums['periods']} periods, gross {sums[1]:,} fen")
     return done
@@ -222,12 +242,20 @@ async def one_round(lines: int, seed: int) -> Round:
 
 def report(done: Round, lines: int) -> None:
     entries = sum(done.rows[table] for table in ENTRIES)
-    phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in done.product.items())
-    say(f"product   {done.seconds:8.1f} s  {lines / done.seconds:9,.0f} lines/s  {entries / done.seconds:9,.0f} entries/s  ({phases})")
-    tables = ", ".join(f"{name} {done.yardstick[name]:.1f} s of {rows:,}" for name, rows in done.rows.items())
-    say(f"yardstick {done.seconds_of(ENTRIES):8.1f} s  {entries / done.seconds_of(ENTRIES):29,.0f} entries/s  ({tables})")
-    with_membership = done.seconds / done.seconds_of(ENTRIES + MEMBERSHIP)
-    say(f"ratio {done.seconds / done.seconds_of(ENTRIES):.2f}; with the membership rows in the yardstick {with_membership:.2f}")
+    seconds, cpu = done.product.total()
+    phases = ", ".join(f"{name} {spent:.1f}" for name, spent in done.product.seconds.items())
+    say(
+        f"product   {seconds:8.1f} s ({cpu:.1f} s of processor)  {lines / seconds:,.0f} lines/s  {entries / seconds:,.0f} entries/s  ({phases})"
+    )
+    seconds, cpu = done.yardstick.total(*ENTRIES)
+    tables = ", ".join(f"{name} {done.yardstick.seconds[name]:.1f} s of {rows:,}" for name, rows in done.rows.items())
+    say(f"yardstick {seconds:8.1f} s ({cpu:.1f} s of processor)  {entries / seconds:,.0f} entries/s  ({tables})")
+    say(f"ratio {ratio(done, *ENTRIES)}; with the membership rows in the yardstick {ratio(done, *ENTRIES, *MEMBERSHIP)}")
+
+
+def ratio(done: Round, *tables: str) -> str:
+    (seconds, cpu), (bare_seconds, bare_cpu) = done.product.total(), done.yardstick.total(*tables)
+    return f"{seconds / bare_seconds:.2f}" + (f" (by processor time {cpu / bare_cpu:.2f})" if bare_cpu else "")
 
 
 def say(text: str) -> None:
@@ -236,9 +264,12 @@ def say(text: str) -> None:
 
 
 def summary(rounds: list[Round], lines: int) -> None:
-    seconds, bare = min(r.seconds for r in rounds), min(r.seconds_of(ENTRIES) for r in rounds)
+    seconds = min(done.product.total()[0] for done in rounds)
+    bare = min(done.yardstick.total(*ENTRIES)[0] for done in rounds)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{lines:,} lines, {len(rounds)} rounds, the best of each: {seconds:.1f} s / {bare:.1f} s = {seconds / bare:.2f}; Python {memory:.0f} MB")
+    print(
+        f"{lines:,} lines, {len(rounds)} rounds, the best of each: {seconds:.1f} s / {bare:.1f} s = {seconds / bare:.2f}; Python {memory:.0f} MB"
+    )
 
 
 def main() -> None:
@@ -251,7 +282,7 @@ def main() -> None:
     wanted = parser.parse_args()
     profile = Profile(wanted.plans)
     if wanted.profile or wanted.plans:
-        db.run_script = profile.run_script  # type: ignore[assignment]
+        db.run_script = profile.run_script
     rounds = [asyncio.run(one_round(wanted.lines, wanted.seed)) for _ in range(wanted.rounds)]
     for name, seconds in sorted(profile.seconds.items(), key=lambda item: -item[1])[:40]:
         print(f"{seconds / wanted.rounds:8.2f} s  {name}")

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -136,16 +137,21 @@ def _summary(outcome: settling.Outcome, seconds: dict[str, float]) -> None:
     print("  ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items()))
 
 
-def main() -> None:
-    """The entry point of the command `qucheng`."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status. arguments: those of the process where none are given."""
     try:
-        status = app(exit_on_error=False, print_error=True)
+        status = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except cyclopts.CycloptsError:
-        sys.exit(WRONG_USAGE)
+        return WRONG_USAGE
     except (errors.RefusedError, settings.SettingError) as refusal:
         print(f"qucheng: {refusal}", file=sys.stderr)
-        sys.exit(STOPPED)
+        return STOPPED
     except KeyboardInterrupt:
         print("qucheng: stopped; nothing was stored", file=sys.stderr)
-        sys.exit(STOPPED)
-    sys.exit(status if isinstance(status, int) else DONE)
+        return STOPPED
+    return status if isinstance(status, int) else DONE
+
+
+def main() -> None:
+    """The entry point of the command `qucheng`."""
+    sys.exit(run())

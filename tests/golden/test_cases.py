@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests import product
 
+pytestmark = pytest.mark.usefixtures("product_home")
 HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/bundle"))
 

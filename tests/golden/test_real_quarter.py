@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests import product
 
+pytestmark = pytest.mark.usefixtures("product_home")
 HERE = Path(__file__).parent
 GOLDEN = HERE / "real-2017q1"
 SCRIPT = HERE.parents[1] / "scripts" / "benchmark" / "real_bundle.py"

@@ -62,8 +62,7 @@ async def _take_file(file: files.File, brand: Brand, number: int) -> None:
     elif file.name == "placements":
         # joins and moves are judged together, by date
         await network.judge(brand)
-        await reseller.add(staged="checked_resellers")
-        await reseller.place(staged=staged)
+        await reseller.add(resellers="checked_resellers", placements=staged)
     elif file.name in ACCEPTS:
         if file.name == "refunds":
             await db.run_script(REFUNDS_SQL.read_text(encoding="utf-8"))

@@ -7,6 +7,8 @@
 --
 -- Divisions: half away from zero is div(2a + b, 2b) for a >= 0, b > 0, once for each amount; products are numeric.
 
+SET LOCAL work_mem = '128MB';
+
 -- What a level earns, in minor units. net and gross are the line's as paid, left_minor and units what is left of it.
 CREATE OR REPLACE FUNCTION pg_temp.earned(basis text, rate_ppm integer, rate_minor bigint, units bigint,
                                           gross bigint, net bigint, cost bigint, left_minor bigint) RETURNS bigint
@@ -40,9 +42,16 @@ WHERE i.accrued_at IS NULL
 WINDOW w AS (PARTITION BY r.order_no, r.line_no ORDER BY r.refunded_at, r.refund_no);
 ANALYZE new_refund;
 
--- 2. The lines in play: new ones, and older ones with a new refund. Self-purchases and wholesale lines earn nothing.
--- From expires_on of a legal opinion on, a sale under cn-two-tier earns the seller alone.
-CREATE TEMP TABLE line ON COMMIT DROP AS
+-- 2. The dates of the rules, as slices in which the set of rules in force does not change.
+CREATE TEMP TABLE slice ON COMMIT DROP AS
+SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on
+FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule WHERE starts_on IS NOT NULL UNION SELECT ends_on FROM rule WHERE ends_on IS NOT NULL) days;
+
+-- 3. The states of the lines in play: new ones, and older ones with a new refund. Self-purchases and wholesale lines earn
+-- nothing. From expires_on of a legal opinion on, a sale under cn-two-tier earns the seller alone. Once all the money of a
+-- line is back, no unit of it is left. What decides about a line's rules becomes one text, its term: slice, SKU if a rule
+-- names it, channel, tiers of those who may earn, and last the category, which may hold anything.
+CREATE TEMP TABLE state ON COMMIT DROP AS
 WITH chosen AS (
     SELECT l.*, true AS is_new FROM intake i JOIN order_line l ON l.brand_id = i.brand_id AND l.intake = i.number
     WHERE i.accrued_at IS NULL
@@ -50,31 +59,44 @@ WITH chosen AS (
     SELECT l.*, false FROM (SELECT DISTINCT order_no, line_no FROM new_refund) r JOIN order_line l USING (order_no, line_no)
     JOIN intake i ON i.brand_id = l.brand_id AND i.number = l.intake
     WHERE l.brand_id = current_brand() AND i.accrued_at IS NOT NULL
+), earlier AS (
+    SELECT r.order_no, r.line_no, sum(r.amount_minor)::bigint AS amount, sum(r.quantity)::bigint AS quantity
+    FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN refund r USING (order_no, line_no)
+    JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
+    WHERE r.brand_id = current_brand() AND i.accrued_at IS NOT NULL GROUP BY 1, 2
 )
-SELECT l.order_no, l.line_no, l.intake, l.is_new, l.paid_at, l.paid_at + make_interval(hours => 24 * b.hold_days) AS matures_at,
-       l.paid_on, l.reseller, l.parent, l.grandparent, l.sku, l.category, l.channel, l.tier,
-       CASE WHEN levels >= 2 THEN coalesce(l.parent_tier, '') ELSE '' END AS parent_tier,
-       CASE WHEN levels >= 3 THEN coalesce(l.grandparent_tier, '') ELSE '' END AS grandparent_tier,
-       l.quantity, l.gross_minor, l.net_minor, l.cost_minor
-FROM brand b CROSS JOIN chosen l
+SELECT l.order_no, l.line_no, 0 AS step, NULL::text AS refund_no, l.intake, NULL::timestamptz AS refunded_at, l.is_new,
+       concat_ws(' ', width_bucket(l.paid_on, slices.starts_on), coalesce(named.sku, ''), l.channel, l.tier,
+                 CASE WHEN levels >= 2 THEN coalesce(l.parent_tier, '') ELSE '' END,
+                 CASE WHEN levels >= 3 THEN coalesce(l.grandparent_tier, '') ELSE '' END, l.category) AS term,
+       l.reseller, l.parent, l.grandparent, l.paid_at, l.paid_at + make_interval(hours => 24 * b.hold_days) AS matures_at,
+       l.gross_minor, l.net_minor, l.cost_minor, rest.left_minor,
+       CASE WHEN l.net_minor > 0 AND rest.left_minor = 0 THEN 0 ELSE l.quantity - coalesce(e.quantity, 0) END AS units
+FROM brand b CROSS JOIN (SELECT array_agg(starts_on ORDER BY slice) AS starts_on FROM slice) slices CROSS JOIN chosen l
 JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
-CROSS JOIN LATERAL (SELECT CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on THEN 1 ELSE b.max_levels END AS levels) policy
+LEFT JOIN (SELECT DISTINCT sku FROM rule) named ON named.sku = l.sku
+LEFT JOIN earlier e ON e.order_no = l.order_no AND e.line_no = l.line_no
+CROSS JOIN LATERAL (SELECT CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on THEN 1 ELSE b.max_levels END AS levels,
+                           l.net_minor - coalesce(e.amount, 0) AS left_minor) rest
 WHERE l.brand_id = b.id AND NOT l.self_purchase AND c.kind = 'agency';
-ANALYZE line;
 
--- 3. The rules, compiled. Dates become slices in which the set of rules in force does not change; what decides about a
--- line's rules becomes one number, its term; the rules of a term are found by equality of keys.
-CREATE TEMP TABLE slice ON COMMIT DROP AS
-SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on, lead(day, 1, 'infinity') OVER (ORDER BY day) AS ends_on
-FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule WHERE starts_on IS NOT NULL UNION SELECT ends_on FROM rule WHERE ends_on IS NOT NULL) days;
+INSERT INTO state
+SELECT order_no, line_no, step, refund_no, intake, refunded_at, is_new, term, reseller, parent, grandparent, paid_at, matures_at,
+       gross_minor, net_minor, cost_minor, left_minor,
+       CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END
+FROM (SELECT r.order_no, r.line_no, r.step, r.refund_no, r.intake, r.refunded_at, s.is_new, s.term, s.reseller, s.parent, s.grandparent,
+             s.paid_at, s.matures_at, s.gross_minor, s.net_minor, s.cost_minor,
+             s.left_minor - r.amount_so_far AS left_minor,
+             s.units - r.quantity_so_far AS units
+      FROM new_refund r JOIN state s USING (order_no, line_no) WHERE s.step = 0) s;
+ANALYZE state;
 
-CREATE TEMP TABLE day_slice ON COMMIT DROP AS
-SELECT d.paid_on, s.slice FROM (SELECT DISTINCT paid_on FROM line) d JOIN slice s ON d.paid_on >= s.starts_on AND d.paid_on < s.ends_on;
-ANALYZE day_slice;
-
+-- 4. The rules, compiled: those of a term are found by equality of keys.
 CREATE TEMP TABLE term ON COMMIT DROP AS
-SELECT row_number() OVER () AS term, t.* FROM (
-    SELECT DISTINCT sku, category, channel, tier, parent_tier, grandparent_tier, slice FROM line JOIN day_slice USING (paid_on)) t;
+SELECT term, split_part(term, ' ', 1)::bigint AS slice, split_part(term, ' ', 2) AS sku, split_part(term, ' ', 3) AS channel,
+       split_part(term, ' ', 4) AS tier, split_part(term, ' ', 5) AS parent_tier, split_part(term, ' ', 6) AS grandparent_tier,
+       regexp_replace(term, '^([^ ]* ){6}', '') AS category
+FROM (SELECT DISTINCT term FROM state) terms;
 ANALYZE term;
 
 -- Level 0 stands for the bonuses on the seller's own volume; '' for a blank filter.
@@ -97,7 +119,8 @@ JOIN (SELECT DISTINCT level, sku <> '' AS by_sku, category <> '' AS by_category,
       FROM rule_key) shape USING (level)
 JOIN rule_key k ON k.level = c.level AND k.slice = c.slice
     AND k.sku = CASE WHEN by_sku THEN c.sku ELSE '' END AND k.category = CASE WHEN by_category THEN c.category ELSE '' END
-    AND k.channel = CASE WHEN by_channel THEN c.channel ELSE '' END AND k.tier = CASE WHEN by_tier THEN c.tier ELSE '' END;
+    AND k.channel = CASE WHEN by_channel THEN c.channel ELSE '' END AND k.tier = CASE WHEN by_tier THEN c.tier ELSE '' END
+WHERE NOT (by_sku AND c.sku = '');
 ANALYZE rule_of_term;
 
 CREATE TEMP TABLE term_rate ON COMMIT DROP AS
@@ -112,36 +135,6 @@ LEFT JOIN best r1 ON r1.term = t.term AND r1.level = 1
 LEFT JOIN best r2 ON r2.term = t.term AND r2.level = 2
 LEFT JOIN best r3 ON r3.term = t.term AND r3.level = 3;
 ANALYZE term_rate;
-
--- 4. The states. Once all the money of a line is back, no unit of it is left.
-CREATE TEMP TABLE state ON COMMIT DROP AS
-SELECT order_no, line_no, step, refund_no, intake, refunded_at, is_new, term, reseller, parent, grandparent, paid_at, matures_at,
-       gross_minor, net_minor, cost_minor, left_minor,
-       CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END AS units
-FROM (
-    SELECT l.order_no, l.line_no, 0 AS step, NULL::text AS refund_no, l.intake, NULL::timestamptz AS refunded_at, l.is_new, t.term,
-           l.reseller, l.parent, l.grandparent, l.paid_at, l.matures_at, l.gross_minor, l.net_minor, l.cost_minor,
-           l.net_minor - coalesce(earlier.amount, 0) AS left_minor, l.quantity - coalesce(earlier.quantity, 0) AS units
-    FROM line l JOIN day_slice d USING (paid_on)
-    JOIN term t USING (sku, category, channel, tier, parent_tier, grandparent_tier, slice)
-    LEFT JOIN (
-        SELECT r.order_no, r.line_no, sum(r.amount_minor)::bigint AS amount, sum(r.quantity)::bigint AS quantity
-        FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN refund r USING (order_no, line_no)
-        JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
-        WHERE r.brand_id = current_brand() AND i.accrued_at IS NOT NULL GROUP BY 1, 2
-    ) earlier USING (order_no, line_no)
-) s;
-
-INSERT INTO state
-SELECT order_no, line_no, step, refund_no, intake, refunded_at, is_new, term, reseller, parent, grandparent, paid_at, matures_at,
-       gross_minor, net_minor, cost_minor, left_minor,
-       CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END
-FROM (SELECT r.order_no, r.line_no, r.step, r.refund_no, r.intake, r.refunded_at, s.is_new, s.term, s.reseller, s.parent, s.grandparent,
-             s.paid_at, s.matures_at, s.gross_minor, s.net_minor, s.cost_minor,
-             s.left_minor - r.amount_so_far AS left_minor,
-             s.units - r.quantity_so_far AS units
-      FROM new_refund r JOIN state s USING (order_no, line_no) WHERE s.step = 0) s;
-ANALYZE state;
 
 -- 5. Every state priced and capped. Past the cap the amounts become shares of it: whole parts, then one unit each by
 -- largest remainder, ties to the smaller level.
@@ -177,7 +170,8 @@ INSERT INTO accrual (brand_id, order_no, line_no, level, reseller, rule, basis_v
 SELECT current_brand(), p.order_no, p.line_no, e.level, e.reseller, e.rule, e.base, e.amount, p.paid_at, p.matures_at
 FROM priced p CROSS JOIN LATERAL (VALUES (1, p.reseller, p.rule_1, p.base_1, p.amount_1), (2, p.parent, p.rule_2, p.base_2, p.amount_2),
                                          (3, p.grandparent, p.rule_3, p.base_3, p.amount_3)) e (level, reseller, rule, base, amount)
-WHERE p.step = 0 AND p.is_new AND e.amount <> 0;
+WHERE p.step = 0 AND p.is_new AND e.amount <> 0
+ORDER BY p.order_no, p.line_no, e.level;
 
 INSERT INTO order_flag (brand_id, order_no, line_no, code)
 SELECT current_brand(), order_no, line_no, 'order.capped' FROM priced WHERE step = 0 AND is_new AND capped;
@@ -207,29 +201,37 @@ CREATE TEMP TABLE bonus_rule ON COMMIT DROP AS
 SELECT o.term, o.rule, r.basis FROM rule_of_term o JOIN rule r ON r.code = o.rule WHERE o.level = 0;
 ANALYZE bonus_rule;
 
+-- The months that count, as instants: starts_on[width_bucket(t, starts_at)] is period_of(t).
+CREATE TEMP TABLE calendar ON COMMIT DROP AS
+SELECT array_agg(month::date ORDER BY month) AS starts_on, array_agg(instant_of_local(month, time_zone) ORDER BY month) AS starts_at
+FROM (SELECT b.time_zone, period_of(min(s.matures_at), b.time_zone)::timestamp AS first,
+             period_of(max(greatest(s.matures_at, s.refunded_at)), b.time_zone)::timestamp AS last
+      FROM brand b CROSS JOIN state s GROUP BY b.time_zone) span
+CROSS JOIN LATERAL generate_series(first, last, interval '1 month') month;
+
 INSERT INTO own_volume (brand_id, intake, rule, reseller, of_period, counted_in, denominator, numerator)
 SELECT current_brand(), intake, rule, reseller, of_period, counted_in, denominator, sum(numerator)
 FROM (
-    SELECT s.intake, o.rule, s.reseller, m.of_period, m.of_period AS counted_in, 1::numeric AS denominator,
-           CASE o.basis WHEN 'net' THEN s.net_minor WHEN 'unit' THEN s.units ELSE CASE WHEN s.net_minor = 0 THEN 0 ELSE s.gross_minor END END::numeric AS numerator
-    FROM brand b CROSS JOIN state s JOIN bonus_rule o USING (term)
-    CROSS JOIN LATERAL (SELECT period_of(s.matures_at, b.time_zone) AS of_period) m
-    WHERE s.step = 0 AND s.is_new
+    SELECT s.intake, o.rule, s.reseller, m.starts_on[width_bucket(s.matures_at, m.starts_at)] AS of_period,
+           m.starts_on[width_bucket(s.matures_at, m.starts_at)] AS counted_in, 1::numeric AS denominator,
+           sum(CASE o.basis WHEN 'net' THEN s.net_minor WHEN 'unit' THEN s.units ELSE CASE WHEN s.net_minor = 0 THEN 0 ELSE s.gross_minor END END) AS numerator
+    FROM calendar m CROSS JOIN state s JOIN bonus_rule o USING (term)
+    WHERE s.step = 0 AND s.is_new GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT c.intake, o.rule, c.reseller, m.of_period, m.counted_in, part.denominator, part.numerator
-    FROM brand b CROSS JOIN (
+    FROM calendar d CROSS JOIN (
         SELECT *, left_minor - lag(left_minor) OVER w AS left_change, units - lag(units) OVER w AS units_change
         FROM state WHERE (order_no, line_no) IN (SELECT order_no, line_no FROM new_refund)
         WINDOW w AS (PARTITION BY order_no, line_no ORDER BY step)) c
     JOIN bonus_rule o USING (term)
-    CROSS JOIN LATERAL (SELECT period_of(c.matures_at, b.time_zone) AS of_period,
-                               period_of(greatest(c.matures_at, c.refunded_at), b.time_zone) AS counted_in) m
+    CROSS JOIN LATERAL (SELECT d.starts_on[width_bucket(c.matures_at, d.starts_at)] AS of_period,
+                               d.starts_on[width_bucket(greatest(c.matures_at, c.refunded_at), d.starts_at)] AS counted_in) m
     CROSS JOIN LATERAL (
         SELECT 1::numeric AS denominator, c.left_change::numeric AS numerator WHERE o.basis = 'net'
         UNION ALL SELECT 1, c.units_change WHERE o.basis = 'unit'
         UNION ALL SELECT CASE WHEN whole THEN 1 ELSE c.net_minor END,
                          CASE WHEN whole THEN div(c.gross_minor::numeric * c.left_change, nullif(c.net_minor, 0)) ELSE c.gross_minor::numeric * c.left_change END
-        FROM (SELECT mod(c.gross_minor::numeric * c.left_change, nullif(c.net_minor, 0)) = 0 AS whole) d WHERE o.basis = 'gross' AND c.net_minor > 0) part
+        FROM (SELECT mod(c.gross_minor::numeric * c.left_change, nullif(c.net_minor, 0)) = 0 AS whole) share WHERE o.basis = 'gross' AND c.net_minor > 0) part
     WHERE c.step > 0
 ) parts
 WHERE numerator <> 0

@@ -12,17 +12,17 @@ async def add_tiers(*, staged: str) -> None:
     )
 
 
-async def add(*, staged: str) -> None:
-    """Takes in all accepted rows at once: the database judges the network as it is after the last of them."""
-    await db.connection().execute(f"""
-        INSERT INTO reseller (brand_id, code, name, kind, parent, tier, joined_on, identity)
-        SELECT current_brand(), code, name, kind, parent, tier, joined_on, identity FROM {staged} WHERE fault IS NULL""")
+async def add(*, resellers: str, placements: str) -> None:
+    """Takes in the accepted joins and placements of two temporary tables.
 
-
-async def place(*, staged: str) -> None:
+    In one statement: the database judges the network by date, and joins without the moves between them are another network.
+    """
     await db.connection().execute(f"""
+        WITH joined AS (
+            INSERT INTO reseller (brand_id, code, name, kind, parent, tier, joined_on, identity)
+            SELECT current_brand(), code, name, kind, parent, tier, joined_on, identity FROM {resellers} WHERE fault IS NULL)
         INSERT INTO placement (brand_id, reseller, effective_on, parent, tier)
-        SELECT current_brand(), reseller, effective_on, parent, tier FROM {staged} WHERE fault IS NULL""")
+        SELECT current_brand(), reseller, effective_on, parent, tier FROM {placements} WHERE fault IS NULL""")
 
 
 async def history() -> list[rules.Event]:

@@ -48,12 +48,10 @@ class Network:
         self.refused: set[str] = set()
 
     def apply(self, event: Event) -> str | None:
-        """Lets the event happen and returns None, or returns the code of the rule it breaks and changes nothing."""
+        """Lets the event happen and returns None, or returns the code of the rule it breaks and leaves everything as it was."""
         code = self._fault(event)
         if code is None:
             self._place(event.reseller, event.parent)
-        elif not event.moved:
-            self.refused.add(event.reseller)
         return code
 
     def _fault(self, event: Event) -> str | None:
@@ -118,10 +116,10 @@ def judge(new: Sequence[Event], stored: Sequence[Event], cap: Cap) -> dict[Event
 
     A new event that would make a stored one break a rule is refused with that rule's code.
     """
-    faults = _same_day_rings(new)
+    rings = _same_day_rings(new)
+    faults: dict[Event, str] = {}
     network = Network(cap)
-    timeline = _in_order([*stored, *(event for event in new if event not in faults)])
-    network.refused |= {event.reseller for event in faults}
+    timeline = _in_order([*stored, *new], rings)
     later_stored = sum(event.row is None for event in timeline)
     for at, event in enumerate(timeline):
         if event.row is None:
@@ -129,15 +127,14 @@ def judge(new: Sequence[Event], stored: Sequence[Event], cap: Cap) -> dict[Event
             network.apply(event)
             continue
         before = copy.deepcopy(network) if later_stored else None
-        code = network.apply(event)
+        code = rings[event] if event in rings else network.apply(event)
         if code is None and before is not None:
             code = _first_fault(copy.deepcopy(network), [e for e in timeline[at + 1 :] if e.row is None])
-            if code is not None:
-                network = before
-                if not event.moved:
-                    network.refused.add(event.reseller)
+            network = before if code is not None else network
         if code is not None:
             faults[event] = code
+            if not event.moved:
+                network.refused.add(event.reseller)
     return faults
 
 
@@ -145,14 +142,15 @@ def _first_fault(network: Network, events: Iterable[Event]) -> str | None:
     return next((code for event in events if (code := network.apply(event)) is not None), None)
 
 
-def _in_order(events: Iterable[Event]) -> list[Event]:
-    """By day; joins before placements; on one day a parent's join before its children's, otherwise by code."""
+def _in_order(events: Iterable[Event], rings: dict[Event, str]) -> list[Event]:
+    """By day; joins before placements; on one day rings first, then a parent's join before its children's, otherwise by code."""
     days: dict[dt.date, list[Event]] = collections.defaultdict(list)
     for event in events:
         days[event.day].append(event)
     ordered: list[Event] = []
     for day in sorted(days):
-        joins = {event.reseller: event for event in days[day] if not event.moved}
+        joins = {event.reseller: event for event in days[day] if not event.moved and event not in rings}
+        ordered += [event for event in days[day] if event in rings]
         ordered += sorted(joins.values(), key=lambda event: (_generation(event, joins), event.reseller))
         ordered += sorted((event for event in days[day] if event.moved), key=lambda event: event.reseller)
     return ordered

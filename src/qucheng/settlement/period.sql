@@ -1,6 +1,8 @@
 -- Settles one period of the visible brand. Before it runs, `closing` holds one row: starts_on, starts_at, ends_at; and
 -- `withholding` the scheme in force for the period with its brackets (settlement/withholding.py).
 
+SET LOCAL work_mem = '128MB';
+
 -- Exact sum of fractions: numerators over a common denominator.
 CREATE OR REPLACE FUNCTION pg_temp.add_fraction(total numeric[], numerator numeric, denominator numeric) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE AS $$
@@ -16,10 +18,16 @@ END $$;
 CREATE OR REPLACE FUNCTION pg_temp.half_away(a numeric, b numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
 AS $$ SELECT sign(a) * div(2 * abs(a) + b, 2 * b) $$;
 
--- 1. What is due and on no statement yet.
+-- 1. What is due and on no statement yet: what matured since the end of the last period cannot be, and of what matured
+-- before it only what came late; whether anything did shows in the counts, since a statement takes an entry once.
 CREATE TEMP TABLE due_accrual ON COMMIT DROP AS
-SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM closing c CROSS JOIN accrual a
-WHERE a.matures_at < c.ends_at AND NOT EXISTS (
+WITH span AS (SELECT coalesce((SELECT max(p.ends_at) FROM period p WHERE p.starts_on < c.starts_on), '-infinity') AS since, c.ends_at FROM closing c)
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM accrual a
+WHERE a.matures_at >= (SELECT since FROM span) AND a.matures_at < (SELECT ends_at FROM span)
+UNION ALL
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM accrual a
+WHERE (SELECT count(*) FROM accrual WHERE matures_at < (SELECT since FROM span)) <> (SELECT count(*) FROM statement_accrual)
+    AND a.matures_at < (SELECT since FROM span) AND NOT EXISTS (
     SELECT 1 FROM statement_accrual s WHERE s.brand_id = a.brand_id AND s.order_no = a.order_no AND s.line_no = a.line_no AND s.level = a.level);
 
 CREATE TEMP TABLE due_reversal ON COMMIT DROP AS
@@ -119,7 +127,8 @@ ORDER BY d.number;
 
 INSERT INTO statement_accrual (brand_id, order_no, line_no, level, period, number)
 SELECT current_brand(), a.order_no, a.line_no, a.level, c.starts_on, d.number
-FROM closing c CROSS JOIN due_accrual a JOIN draft d USING (reseller);
+FROM closing c CROSS JOIN due_accrual a JOIN draft d USING (reseller)
+ORDER BY a.order_no, a.line_no, a.level;
 
 INSERT INTO statement_reversal (brand_id, order_no, line_no, level, refund_no, period, number)
 SELECT current_brand(), v.order_no, v.line_no, v.level, v.refund_no, c.starts_on, d.number

@@ -98,7 +98,9 @@ async def test_an_accrual_refers_to_its_own_brand_only(
 async def test_nothing_is_taken_back_that_was_not_earned(teller: asyncpg.Connection, owner: asyncpg.Connection) -> None:
     row = await books.row(teller, REVERSAL)
     assert not await teller.fetchval(
-        "SELECT EXISTS (SELECT 1 FROM accrual WHERE order_no = $1 AND line_no = $2 AND level = 3)", row["order_no"], row["line_no"]
+        "SELECT EXISTS (SELECT 1 FROM accrual WHERE order_no = $1 AND line_no = $2 AND level = 3)",
+        row["order_no"],
+        row["line_no"],
     )
     async with books.refused(owner, asyncpg.ForeignKeyViolationError, "reversal_accrual_reference"):
         await books.insert(teller, "reversal", {**row, "level": 3})

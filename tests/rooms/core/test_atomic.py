@@ -97,21 +97,6 @@ async def test_a_connection_that_breaks_is_replaced(brand: Brand, owner: asyncpg
         assert await accounts(brand) == []
 
 
-async def test_a_task_that_is_cancelled_anywhere_gives_the_connection_back(brand: Brand) -> None:
-    async def work() -> None:
-        async with db.atomic(brand.id):
-            await db.connection().execute("SELECT 1")
-
-    for turns in range(40):
-        task = asyncio.create_task(work())
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        assert await accounts(brand) == [], turns
-
-
 async def test_an_inner_block_is_undone_alone(brand: Brand) -> None:
     async with db.atomic(brand.id):
         await add(brand, "before")
@@ -151,7 +136,9 @@ async def test_an_inner_block_without_a_brand_stays_in_the_outer_ones(brand: Bra
     assert await accounts(brand) == ["asset:a"]
 
 
-async def test_an_inner_block_of_another_brand_never_works_in_the_outer_ones(brand: Brand, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_an_inner_block_of_another_brand_never_works_in_the_outer_ones(
+    brand: Brand, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Money never crosses brands in one transaction: it is refused, or at the least stands in the brand it names."""
     other = await books.found(books.write(tmp_path_factory.mktemp("b"), code=f"b-{uuid.uuid4().hex[:20]}"))
     standing = None

@@ -115,7 +115,9 @@ async def test_rows_of_another_brand_are_out_of_reach_of_a_change(
     assert await books.everything(owner) == before
 
 
-async def test_nothing_is_deleted_by_the_app_in_any_table(app: asyncpg.Connection, brands: tuple[Brand, Brand], stored: list[str]) -> None:
+async def test_nothing_is_deleted_by_the_app_in_any_table(
+    app: asyncpg.Connection, brands: tuple[Brand, Brand], stored: list[str]
+) -> None:
     await books.stand_in(app, brands[0].id)
     for name in stored:
         for verb in ("DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):

@@ -34,9 +34,20 @@ async def intruder(app: asyncpg.Connection, brand: Brand) -> asyncpg.Connection:
 async def add(app: asyncpg.Connection, **changes: Any) -> uuid.UUID:
     fresh = uuid.uuid4()
     row = {
-        **{"id": fresh, "code": f"c-{fresh.hex[:20]}", "name": "Neu", "currency": "CNY", "decimals": 2, "time_zone": "Asia/Shanghai"},
-        **{"locale": "zh-CN", "policy": "cn-strict", "max_depth": 2, "max_levels": 1, "max_total_rate_ppm": 300_000},
-        **{"hold_days": 7, "min_payout_minor": 0, "withholding": "none"},
+        "id": fresh,
+        "code": f"c-{fresh.hex[:20]}",
+        "name": "Neu",
+        "currency": "CNY",
+        "decimals": 2,
+        "time_zone": "Asia/Shanghai",
+        "locale": "zh-CN",
+        "policy": "cn-strict",
+        "max_depth": 2,
+        "max_levels": 1,
+        "max_total_rate_ppm": 300_000,
+        "hold_days": 7,
+        "min_payout_minor": 0,
+        "withholding": "none",
     }
     await books.stand_in(app, fresh)
     await books.insert(app, "brand", {**row, **changes})
@@ -165,7 +176,9 @@ async def test_a_brand_is_not_founded_under_the_setting_of_another(
 )
 async def test_the_app_may_not(intruder: asyncpg.Connection, owner: asyncpg.Connection, attempt: str) -> None:
     name = await owner.fetchval("SELECT current_user")
-    shape = "SELECT jsonb_agg(ARRAY[oid::text, relowner::text, relrowsecurity::text] ORDER BY oid) FROM pg_class WHERE oid > 16383"
+    shape = (
+        "SELECT jsonb_agg(ARRAY[oid::text, relowner::text, relrowsecurity::text] ORDER BY oid) FROM pg_class WHERE oid > 16383"
+    )
     before = json.loads(await owner.fetchval(shape))
     async with books.refused(owner, asyncpg.InsufficientPrivilegeError):
         await intruder.execute(attempt.format(owner=f'"{name}"' if "'" not in attempt else name))
@@ -178,11 +191,15 @@ async def test_the_app_gives_itself_no_rights(intruder: asyncpg.Connection) -> N
     """GRANT by one who may not is a warning and does nothing."""
     await intruder.execute("GRANT UPDATE, DELETE, TRIGGER ON brand, accrual TO qucheng_app")
     for table in ("brand", "accrual"):
-        assert await intruder.fetchval("SELECT NOT has_table_privilege($1, 'UPDATE, DELETE, TRIGGER, TRUNCATE, REFERENCES')", table)
+        assert await intruder.fetchval(
+            "SELECT NOT has_table_privilege($1, 'UPDATE, DELETE, TRIGGER, TRUNCATE, REFERENCES')", table
+        )
         assert await intruder.fetchval("SELECT NOT has_any_column_privilege($1, 'UPDATE, REFERENCES')", table)
 
 
-async def test_switching_row_security_off_shows_nothing_but_an_error(intruder: asyncpg.Connection, owner: asyncpg.Connection) -> None:
+async def test_switching_row_security_off_shows_nothing_but_an_error(
+    intruder: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
     async with books.refused(owner, asyncpg.InsufficientPrivilegeError), intruder.transaction():
         await intruder.execute("SET LOCAL row_security = off")
         await intruder.fetch("SELECT * FROM accrual")

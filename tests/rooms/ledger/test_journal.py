@@ -9,8 +9,6 @@ import pytest
 from tests import books
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qucheng.identity.brand import Brand
 
 pytestmark = pytest.mark.anyio

@@ -27,7 +27,11 @@ TWO_LINES = [
 MANY_HEADS = [
     *("BROAD,BROAD,company,,gold,2026-01-01,", "BROAD.1,B1,company,BROAD,gold,2026-01-01,"),
     *(f"b{n},b{n},individual,BROAD,gold,2026-01-01," for n in range(28)),
-    *("LONG,LONG,company,,gold,2026-01-01,", "LONG.1,L1,company,LONG,gold,2026-01-01,", "LONG.2,L2,company,LONG.1,gold,2026-01-01,"),
+    *(
+        "LONG,LONG,company,,gold,2026-01-01,",
+        "LONG.1,L1,company,LONG,gold,2026-01-01,",
+        "LONG.2,L2,company,LONG.1,gold,2026-01-01,",
+    ),
     *(f"l{n},l{n},individual,LONG,gold,2026-01-01," for n in range(26)),
 ]
 
@@ -58,7 +62,9 @@ class Attacker:
         await self.insert("reseller", *({"code": code, "parent": parent, "joined_on": day} for code, parent, day in joins))
 
     async def move(self, *moves: tuple[str, str | None, str]) -> None:
-        await self.insert("placement", *({"reseller": code, "parent": parent, "effective_on": day} for code, parent, day in moves))
+        await self.insert(
+            "placement", *({"reseller": code, "parent": parent, "effective_on": day} for code, parent, day in moves)
+        )
 
     async def insert(self, table: str, *rows: dict[str, Any]) -> None:
         more = {"name": "attack", "kind": "individual"} if table == "reseller" else {}
@@ -163,9 +169,15 @@ async def test_a_tightened_cap_of_the_brand_counts(
 
 
 async def test_a_parent_of_another_brand_does_not_exist(strict: Attacker, owner: asyncpg.Connection) -> None:
-    async with books.refused(owner, asyncpg.ForeignKeyViolationError, "reseller_parent_reference"), strict.connection.transaction():
+    async with (
+        books.refused(owner, asyncpg.ForeignKeyViolationError, "reseller_parent_reference"),
+        strict.connection.transaction(),
+    ):
         await strict.join(("N1", "BROAD", "2026-02-01"))
-    async with books.refused(owner, asyncpg.ForeignKeyViolationError, "placement_parent_reference"), strict.connection.transaction():
+    async with (
+        books.refused(owner, asyncpg.ForeignKeyViolationError, "placement_parent_reference"),
+        strict.connection.transaction(),
+    ):
         await strict.move(("FREE", "BROAD", "2026-02-01"))
 
 
@@ -207,7 +219,9 @@ async def test_joins_and_moves_are_append_only_for_the_app_and_for_the_owner(
         await owner.execute(change.format(table))
 
 
-async def test_a_temporary_table_in_the_place_of_ours_does_not_fool_the_check(strict: Attacker, owner: asyncpg.Connection) -> None:
+async def test_a_temporary_table_in_the_place_of_ours_does_not_fool_the_check(
+    strict: Attacker, owner: asyncpg.Connection
+) -> None:
     async with books.refused(owner, asyncpg.CheckViolationError, "network_depth"), strict.connection.transaction():
         await strict.connection.execute(
             "CREATE TEMP TABLE brand AS SELECT * FROM public.brand; UPDATE pg_temp.brand SET max_depth = 9;"

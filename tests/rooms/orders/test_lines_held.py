@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 # line 1: 10 units, 1000.00 net, of which 4 units and 300.00 came back; line 2: 3 units, 90.00 net
-ORDERS = ["O1,1,2026-03-02T10:00:00+08:00,R1,web,card,10,1000.00,0,", "O1,2,2026-03-02T10:00:00+08:00,R1,web,card,3,100.00,10.00,"]
+ORDERS = [
+    "O1,1,2026-03-02T10:00:00+08:00,R1,web,card,10,1000.00,0,",
+    "O1,2,2026-03-02T10:00:00+08:00,R1,web,card,3,100.00,10.00,",
+]
 REFUNDS = ["F1,O1,1,2026-03-05T10:00:00+08:00,4,300.00"]
 
 
@@ -35,8 +38,15 @@ async def teller(app: asyncpg.Connection, brand: Brand) -> asyncpg.Connection:
 
 def refund(brand: Brand, code: str, quantity: int, amount: int, *, line: str = "1", day: int = 6) -> dict[str, Any]:
     return {
-        **{"brand_id": brand.id, "order_no": "O1", "line_no": line, "refund_no": code, "intake": 1, "source_row": 9},
-        **{"refunded_at": f"2026-03-{day:02}T00:00:00Z", "quantity": quantity, "amount_minor": amount},
+        "brand_id": brand.id,
+        "order_no": "O1",
+        "line_no": line,
+        "refund_no": code,
+        "intake": 1,
+        "source_row": 9,
+        "refunded_at": f"2026-03-{day:02}T00:00:00Z",
+        "quantity": quantity,
+        "amount_minor": amount,
     }
 
 
@@ -64,7 +74,9 @@ async def test_refunds_never_take_more_than_the_line(
     teller: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection, refunds: list[tuple[str, int, int, str]]
 ) -> None:
     async with books.refused(owner, asyncpg.CheckViolationError, "refund_within_line"):
-        await books.insert(teller, "refund", *(refund(brand, code, units, money, line=line) for code, units, money, line in refunds))
+        await books.insert(
+            teller, "refund", *(refund(brand, code, units, money, line=line) for code, units, money, line in refunds)
+        )
 
 
 async def test_refunds_never_take_more_than_the_line_in_several_statements(
@@ -101,7 +113,9 @@ async def test_a_refund_takes_and_never_gives(
         await books.insert(teller, "refund", {**refund(brand, "A", 0, 0), **changes})
 
 
-async def test_a_refund_number_counts_once_for_a_line(teller: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection) -> None:
+async def test_a_refund_number_counts_once_for_a_line(
+    teller: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection
+) -> None:
     async with books.refused(owner, asyncpg.UniqueViolationError, "refund_pkey"):
         await books.insert(teller, "refund", refund(brand, "F1", 0, 1))
 

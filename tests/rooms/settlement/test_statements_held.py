@@ -64,8 +64,12 @@ async def undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
 def statement(brand: Brand, reseller: str, number: int, month: int = 5, **sums: int) -> dict[str, Any]:
     """With no sums it is one of zeros."""
     return {
-        **{"brand_id": brand.id, "period": f"2026-{month:02}-01", "number": number, "statement_no": f"x-{month}-{number}"},
-        **{"reseller": reseller, "kind": "individual"},
+        "brand_id": brand.id,
+        "period": f"2026-{month:02}-01",
+        "number": number,
+        "statement_no": f"x-{month}-{number}",
+        "reseller": reseller,
+        "kind": "individual",
         **{f"{name}_minor": sums.get(name, 0) for name in SUMS},
     }
 
@@ -187,7 +191,9 @@ DUE = {
 }
 
 
-async def put(clerk: asyncpg.Connection, brand: Brand, kind: str, entry: dict[str, Any], *, month: int = 6, number: int = 1) -> None:
+async def put(
+    clerk: asyncpg.Connection, brand: Brand, kind: str, entry: dict[str, Any], *, month: int = 6, number: int = 1
+) -> None:
     row = {"brand_id": brand.id, **entry, "period": f"2026-{month:02}-01", "number": number}
     await books.insert(clerk, f"statement_{kind}", row)
 
@@ -274,8 +280,14 @@ async def test_a_bonus_is_born_on_a_statement_of_its_reseller(
     clerk: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection
 ) -> None:
     bonus = {
-        **{"brand_id": brand.id, "period": "2026-06-01", "reseller": "R1", "rule": "OWN", "of_period": "2026-06-01"},
-        **{"basis_value": 1, "amount_minor": 1, "occurred_at": books.NOW},
+        "brand_id": brand.id,
+        "period": "2026-06-01",
+        "reseller": "R1",
+        "rule": "OWN",
+        "of_period": "2026-06-01",
+        "basis_value": 1,
+        "amount_minor": 1,
+        "occurred_at": books.NOW,
     }
     async with books.refused(owner, asyncpg.ForeignKeyViolationError, "bonus_statement_reference"), clerk.transaction():
         await books.insert(clerk, "bonus", bonus)

@@ -1,0 +1,134 @@
+-- The worst cases of a plan. Before it runs, `lint_rule` and `lint_bracket` hold the rules, with the columns of rule and
+-- rule_bracket. It leaves `lint_case`: one row for each price of a SKU and each set of rules under which one unit at that
+-- price pays too much. `pay` is that, in millionths of a minor unit; nothing is rounded or divided before the end.
+--
+-- What a filter never names is one: SKUs, categories, channels and tiers that neither a rule nor a price names become '',
+-- so that a rule is found by equality of keys and the work grows with what is named, not with the catalogue.
+
+-- 1. Days, in slices in which neither the rules in force nor the levels that may earn change.
+CREATE TEMP TABLE lint_slice AS
+SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on, lead(day, 1, 'infinity') OVER (ORDER BY day) AS ends_on,
+       CASE WHEN b.policy = 'cn-two-tier' AND day >= b.expires_on THEN 1 ELSE b.max_levels END AS levels
+FROM brand b CROSS JOIN LATERAL (
+    SELECT date '-infinity' AS day UNION SELECT starts_on FROM lint_rule WHERE starts_on IS NOT NULL
+    UNION SELECT ends_on FROM lint_rule WHERE ends_on IS NOT NULL UNION SELECT b.expires_on WHERE b.expires_on IS NOT NULL) days;
+
+-- 2. The channels, tiers and SKUs. shown: one that stands for all of ''.
+CREATE TEMP TABLE lint_channel AS
+SELECT CASE WHEN n.channel IS NULL THEN '' ELSE c.code END AS channel, min(c.code) AS shown
+FROM channel c LEFT JOIN (SELECT channel FROM lint_rule UNION SELECT channel FROM channel_price) n ON n.channel = c.code
+WHERE c.kind = 'agency' GROUP BY 1;
+
+CREATE TEMP TABLE lint_tier AS
+SELECT CASE WHEN n.tier IS NULL THEN '' ELSE t.code END AS tier, min(t.code) AS shown
+FROM tier t LEFT JOIN (SELECT tier FROM lint_rule UNION SELECT tier FROM channel_price) n ON n.tier = t.code GROUP BY 1;
+
+CREATE TEMP TABLE lint_sku AS
+SELECT s.code AS sku, coalesce(n.sku, '') AS named_sku, coalesce(g.category, '') AS named_category, s.list_price_minor, s.cost_minor
+FROM sku s LEFT JOIN (SELECT DISTINCT sku FROM lint_rule) n ON n.sku = s.code LEFT JOIN (SELECT DISTINCT category FROM lint_rule) g ON g.category = s.category;
+ANALYZE lint_slice; ANALYZE lint_channel; ANALYZE lint_tier; ANALYZE lint_sku;
+
+-- 3. What a rule pays on one unit: by_net * price + by_margin * what the price is above the cost + by_unit * 10^6. Net and
+-- gross are one at full price. Of a bonus, level 0, the highest bracket.
+CREATE TEMP TABLE lint_rate AS
+SELECT r.code AS rule, coalesce(r.level, 0) AS level, coalesce(r.sku, '') AS sku, coalesce(r.category, '') AS category,
+       coalesce(r.channel, '') AS channel, coalesce(r.tier, '') AS tier, r.starts_on, r.ends_on,
+       row_number() OVER (ORDER BY r.priority DESC,
+           (r.sku IS NOT NULL)::int * 8 + (r.category IS NOT NULL)::int * 4 + (r.channel IS NOT NULL)::int * 2 + (r.tier IS NOT NULL)::int DESC,
+           r.starts_on DESC NULLS LAST, r.code) AS preference,
+       CASE WHEN r.basis IN ('net', 'gross') THEN coalesce(r.rate_ppm, b.rate_ppm) ELSE 0 END::numeric AS by_net,
+       CASE WHEN r.basis = 'margin' THEN r.rate_ppm ELSE 0 END::numeric AS by_margin,
+       CASE WHEN r.basis = 'unit' THEN coalesce(r.rate_minor, b.rate_minor) ELSE 0 END::numeric AS by_unit
+FROM lint_rule r LEFT JOIN (SELECT rule, max(rate_ppm) AS rate_ppm, max(rate_minor) AS rate_minor FROM lint_bracket GROUP BY rule) b ON b.rule = r.code;
+
+CREATE TEMP TABLE lint_match AS
+SELECT c.sku, c.category, c.channel, c.tier, c.slice, k.*
+FROM (SELECT k.named_sku AS sku, k.named_category AS category, h.channel, t.tier, s.slice, s.starts_on, level
+      FROM (SELECT DISTINCT named_sku, named_category FROM lint_sku) k CROSS JOIN lint_channel h CROSS JOIN lint_tier t
+      CROSS JOIN lint_slice s CROSS JOIN LATERAL generate_series(0, s.levels) level) c
+JOIN (SELECT DISTINCT level, sku <> '' AS by_sku, category <> '' AS by_category, channel <> '' AS by_channel, tier <> '' AS by_tier FROM lint_rate) shape
+    ON shape.level = c.level AND NOT (by_sku AND c.sku = '') AND NOT (by_category AND c.category = '')
+    AND NOT (by_channel AND c.channel = '') AND NOT (by_tier AND c.tier = '')
+JOIN (SELECT rule, level AS of_level, sku AS of_sku, category AS of_category, channel AS of_channel, tier AS of_tier, starts_on, ends_on,
+             preference, by_net, by_margin, by_unit FROM lint_rate) k
+    ON k.of_level = c.level AND k.of_sku = CASE WHEN by_sku THEN c.sku ELSE '' END AND k.of_category = CASE WHEN by_category THEN c.category ELSE '' END
+    AND k.of_channel = CASE WHEN by_channel THEN c.channel ELSE '' END AND k.of_tier = CASE WHEN by_tier THEN c.tier ELSE '' END
+    AND (k.starts_on IS NULL OR k.starts_on <= c.starts_on) AND (k.ends_on IS NULL OR c.starts_on < k.ends_on);
+
+-- 4. What a sale pays in all: the seller's rule and all bonuses of the seller's tier, and for each level above the dearest
+-- rule of any tier: one for each basis, since which is dearest depends on the price.
+CREATE TEMP TABLE lint_applied AS
+SELECT DISTINCT ON (sku, category, channel, slice, of_level, tier) * FROM lint_match WHERE of_level > 0
+ORDER BY sku, category, channel, slice, of_level, tier, preference;
+
+CREATE TEMP TABLE lint_above AS
+SELECT DISTINCT ON (sku, category, channel, slice, of_level, by_net > 0, by_margin > 0) *
+FROM lint_applied WHERE of_level > 1 AND by_net + by_margin + by_unit > 0
+ORDER BY sku, category, channel, slice, of_level, by_net > 0, by_margin > 0, by_net + by_margin + by_unit DESC, rule;
+
+CREATE TEMP TABLE lint_seller AS
+SELECT sku, category, channel, slice, tier, sum(by_net) AS by_net, sum(by_margin) AS by_margin, sum(by_unit) AS by_unit, array_agg(rule ORDER BY rule) AS rules
+FROM (SELECT * FROM lint_applied WHERE of_level = 1 UNION ALL SELECT * FROM lint_match WHERE of_level = 0) own
+WHERE by_net + by_margin + by_unit > 0 GROUP BY 1, 2, 3, 4, 5;
+ANALYZE lint_above; ANALYZE lint_seller;
+
+CREATE TEMP TABLE lint_load AS
+SELECT c.sku, c.category, c.channel, c.tier, c.slice, c.starts_on, c.ends_on,
+       coalesce(s.by_net, 0) + coalesce(p.by_net, 0) + coalesce(g.by_net, 0) AS by_net,
+       coalesce(s.by_margin, 0) + coalesce(p.by_margin, 0) + coalesce(g.by_margin, 0) AS by_margin,
+       coalesce(s.by_unit, 0) + coalesce(p.by_unit, 0) + coalesce(g.by_unit, 0) AS by_unit,
+       ARRAY(SELECT rule FROM unnest(s.rules || p.rule || g.rule) rule WHERE rule IS NOT NULL ORDER BY rule) AS rules
+FROM (SELECT k.named_sku AS sku, k.named_category AS category, h.channel, t.tier, s.slice, s.starts_on, s.ends_on
+      FROM (SELECT DISTINCT named_sku, named_category FROM lint_sku) k CROSS JOIN lint_channel h CROSS JOIN lint_tier t CROSS JOIN lint_slice s) c
+LEFT JOIN lint_seller s USING (sku, category, channel, tier, slice)
+LEFT JOIN lint_above p ON p.sku = c.sku AND p.category = c.category AND p.channel = c.channel AND p.slice = c.slice AND p.of_level = 2
+LEFT JOIN lint_above g ON g.sku = c.sku AND g.category = c.category AND g.channel = c.channel AND g.slice = c.slice AND g.of_level = 3
+WHERE coalesce(s.sku, p.sku, g.sku) IS NOT NULL;
+
+-- By what a SKU's prices tell apart: '*' is any channel, any tier. Slices that follow each other under the same rules are one.
+CREATE TEMP TABLE lint_term AS
+SELECT sku, category, channel, tier, rules, by_net, by_margin, by_unit, min(shown_channel) AS shown_channel, min(shown_tier) AS shown_tier,
+       min(starts_on) AS starts_on, max(ends_on) AS ends_on
+FROM (SELECT *, slice - row_number() OVER (PARTITION BY sku, category, channel, tier, rules ORDER BY slice) AS island
+      FROM (SELECT l.sku, l.category, c.channel, t.tier, l.rules, l.by_net, l.by_margin, l.by_unit, l.slice, l.starts_on, l.ends_on,
+                   min(h.shown) AS shown_channel, min(r.shown) AS shown_tier
+            FROM lint_load l JOIN lint_channel h USING (channel) JOIN lint_tier r USING (tier)
+            CROSS JOIN LATERAL (VALUES (l.channel), ('*')) c (channel) CROSS JOIN LATERAL (VALUES (l.tier), ('*')) t (tier)
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) folded) islands
+GROUP BY sku, category, channel, tier, rules, by_net, by_margin, by_unit, island;
+ANALYZE lint_term;
+
+-- 5. The prices, by day: the cell in force, found as for a quote; the list price where none is.
+CREATE TEMP TABLE lint_price AS
+WITH cell AS (
+    SELECT p.* FROM channel_price p LEFT JOIN channel c ON c.brand_id = p.brand_id AND c.code = p.channel WHERE p.channel IS NULL OR c.kind = 'agency'
+), priced AS (
+    SELECT sku, bool_or(channel IS NOT NULL) AS by_channel, bool_or(tier IS NOT NULL) AS by_tier FROM cell GROUP BY sku
+), piece AS (
+    SELECT sku, day AS starts_on, lead(day, 1, 'infinity') OVER (PARTITION BY sku ORDER BY day) AS ends_on
+    FROM (SELECT sku, date '-infinity' AS day FROM priced UNION SELECT sku, starts_on FROM cell
+          UNION SELECT sku, ends_on FROM cell WHERE ends_on IS NOT NULL) days
+), asked AS (
+    SELECT sku, h.channel, t.tier, d.starts_on, d.ends_on
+    FROM priced p JOIN piece d USING (sku)
+    JOIN (SELECT channel, true AS by_channel FROM lint_channel UNION ALL SELECT '*', false) h USING (by_channel)
+    JOIN (SELECT tier, true AS by_tier FROM lint_tier UNION ALL SELECT '*', false) t USING (by_tier)
+)
+SELECT DISTINCT ON (a.sku, a.channel, a.tier, a.starts_on) a.*, c.price_minor
+FROM asked a LEFT JOIN cell c ON c.sku = a.sku AND (c.channel IS NULL OR c.channel = a.channel) AND (c.tier IS NULL OR c.tier = a.tier)
+    AND c.starts_on <= a.starts_on AND (c.ends_on IS NULL OR a.starts_on < c.ends_on)
+ORDER BY a.sku, a.channel, a.tier, a.starts_on, c.channel IS NULL, c.tier IS NULL, c.starts_on DESC;
+ANALYZE lint_price;
+
+-- 6. The cases that pay more than the limit, or leave less than the cost.
+CREATE TEMP TABLE lint_case AS
+SELECT * FROM (
+    SELECT u.sku, t.shown_channel AS channel, t.shown_tier AS tier, t.rules, greatest(t.starts_on, u.starts_on) AS starts_on,
+           u.price, u.cost_minor AS cost, t.by_net * u.price + t.by_margin * greatest(u.price - u.cost_minor, 0) + t.by_unit * 1000000 AS pay
+    FROM (SELECT s.*, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, '-infinity') AS starts_on,
+                 coalesce(p.ends_on, 'infinity') AS ends_on, coalesce(p.price_minor, s.list_price_minor)::numeric AS price
+          FROM lint_sku s LEFT JOIN lint_price p USING (sku)) u
+    JOIN lint_term t ON t.sku = u.named_sku AND t.category = u.named_category AND t.channel = u.channel AND t.tier = u.tier
+        AND t.starts_on < u.ends_on AND u.starts_on < t.ends_on
+    OFFSET 0) paid CROSS JOIN (SELECT max_total_rate_ppm FROM brand) b
+WHERE pay > 0 AND (pay > max_total_rate_ppm * price OR price * 1000000 - pay < cost * 1000000::numeric);
