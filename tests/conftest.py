@@ -187,7 +187,7 @@ async def workspace(books_home: tuple[str, str]) -> abc.AsyncIterator[books.Work
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def owner(workspace: books.Workspace) -> abc.AsyncIterator[asyncpg.Connection]:
     async with books.connected(workspace.owner) as connection:
         yield connection

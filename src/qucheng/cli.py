@@ -132,6 +132,13 @@ def _summary(outcome: settling.Outcome, seconds: dict[str, float]) -> None:
         outcome.currency,
         sep="  ",
     )
+    if outcome.plan:
+        print("the rules, at worst (they are settled as they are):")
+        print(
+            *(f"  {sentence}" for sentence in outcome.plan),
+            *([f"  … and {outcome.plan_more} more"] if outcome.plan_more else []),
+            sep="\n",
+        )
     for statement_no, reason in outcome.failed.items():
         print(f"{statement_no}: {reason}", file=sys.stderr)
     print("  ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items()))

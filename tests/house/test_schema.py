@@ -191,7 +191,7 @@ CHECKS = {
         r"""
         SELECT c.relname || '.' || a.attname FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
         JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-        WHERE c.relnamespace = $1::regnamespace AND pg_get_expr(d.adbin, d.adrelid) ~ '^''''(::|$)'
+        WHERE c.relnamespace = $1::regnamespace AND c.relname <> 'migration' AND pg_get_expr(d.adbin, d.adrelid) ~ '^''''(::|$)'
         """,
         "CREATE TABLE t (a text DEFAULT '', b varchar(9) DEFAULT '', c text DEFAULT 'x', d text)",
         {"t.a", "t.b"},

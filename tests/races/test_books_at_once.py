@@ -12,7 +12,7 @@ import pytest
 from tests import books
 from tests.races import duel
 
-from qucheng.bundle import importing
+from qucheng.bundle import importing, progress
 from qucheng.commission import accrual
 from qucheng.settlement import period
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MARCH, APRIL = dt.date(2026, 3, 1), dt.date(2026, 4, 1)
-AMOUNTS = "SELECT reseller, opening_minor, gross_minor, tax_minor, net_minor, carried_minor FROM statement ORDER BY period, number"
+AMOUNTS = (
+    "SELECT reseller, opening_minor, gross_minor, tax_minor, net_minor, carried_minor FROM statement ORDER BY period, number"
+)
 POSTED = "SELECT account, sum(debit_minor)::bigint, sum(credit_minor)::bigint FROM posting GROUP BY 1 ORDER BY 1"
 ENTRIES = "SELECT order_no, line_no, level, amount_minor FROM accrual ORDER BY 1, 2, 3"
 VOLUME = "SELECT rule, reseller, of_period, sum(numerator / denominator) FROM own_volume GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
@@ -60,7 +62,7 @@ async def same_as(brand: Brand, reference: Brand, *queries: str) -> None:
 
 async def test_a_bundle_taken_in_twice_at_once_is_stored_once(brand: Brand, folder: Path) -> None:
     async def take_in() -> int:
-        return await importing.take_in(folder=folder, brand=brand, now=books.NOW, progress=books.progress.Progress(terminal=False))
+        return await importing.take_in(folder=folder, brand=brand, now=books.NOW, progress=progress.Progress(terminal=False))
 
     numbers = sorted(await asyncio.gather(take_in(), take_in()))
     assert numbers == [1, 2]
@@ -104,7 +106,12 @@ def statement(brand: Brand, starts_on: dt.date) -> Callable[[asyncpg.Connection]
     """The only statement of a month for A02, who carries 5; its opening is 0."""
     sums = {f"{name}_minor": 0 for name in ("opening", "accrued", "reversed", "bonus", "tax", "net")}
     sums |= {f"{name}_minor": -5 for name in ("adjustment", "gross", "payable", "carried")}
-    month = {"starts_on": starts_on, "starts_at": starts_on, "ends_at": starts_on + dt.timedelta(days=28), "settled_at": books.NOW}
+    month = {
+        "starts_on": starts_on,
+        "starts_at": starts_on,
+        "ends_at": starts_on + dt.timedelta(days=28),
+        "settled_at": books.NOW,
+    }
     row = {"brand_id": brand.id, "period": starts_on, "number": 1, "statement_no": str(starts_on), "reseller": "A02"}
 
     async def run(connection: asyncpg.Connection) -> None:

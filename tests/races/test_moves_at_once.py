@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MOVE = "INSERT INTO placement (brand_id, reseller, parent, tier, effective_on) VALUES ($1, $2, $3, 'gold', '2026-03-01')"
-JOIN = (
-    "INSERT INTO reseller (brand_id, code, name, kind, parent, tier, joined_on) VALUES ($1, $2, $2, 'company', $3, 'gold', '2026-03-01')"
-)
+JOIN = "INSERT INTO reseller (brand_id, code, name, kind, parent, tier, joined_on) VALUES ($1, $2, $2, 'company', $3, 'gold', '2026-03-01')"
 # (statement, who, under whom): P, Q and A are roots without anyone below
 PAIRS = {
     "past the cap": ((MOVE, "P", "Q"), (MOVE, "Q", "A")),

@@ -66,9 +66,7 @@ async def test_refunds_that_fit_together_are_both_taken(workspace: books.Workspa
 
 
 @pytest.mark.parametrize("isolation", [duel.REPEATABLE_READ, duel.SERIALIZABLE])
-async def test_no_isolation_level_of_the_apps_choice_takes_more(
-    workspace: books.Workspace, brand: Brand, isolation: str
-) -> None:
+async def test_no_isolation_level_of_the_apps_choice_takes_more(workspace: books.Workspace, brand: Brand, isolation: str) -> None:
     end, taken = await fight(workspace, brand, 6, 60_000, isolation)
     assert taken == [(1, 6, 60_000)]
     assert end.second is not None

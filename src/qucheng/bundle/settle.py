@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qucheng.bundle import books, brand_file, importing, papers
-from qucheng.commission import accrual
+from qucheng.commission import accrual, linter
 from qucheng.core import database, db, servers
 from qucheng.identity import brand as brands
 from qucheng.settlement import period
@@ -32,7 +32,10 @@ class FileCount(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Amounts in minor units of the brand's currency. failed: why a statement has no PDF, by its number."""
+    """Amounts in minor units of the brand's currency. failed: why a statement has no PDF, by its number.
+
+    plan: what the linter finds in the rules, a sentence each, and how many more; a bundle's rules are facts, so it refuses nothing.
+    """
 
     currency: str
     decimals: int
@@ -42,6 +45,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     tax_minor: int
     net_minor: int
     failed: dict[str, str]
+    plan: list[str]
+    plan_more: int
 
 
 async def settle_bundle(
@@ -67,7 +72,7 @@ async def settle_bundle(
             await db.refresh_statistics()
             await books.write(brand=brand, out=out)
         failed = await papers.write(brand=brand, out=out, pool=pool, progress=progress) if pool else {}
-        return await _outcome(brand, failed)
+        return await _outcome(brand, failed, await linter.findings(brand=brand))
 
 
 @contextlib.asynccontextmanager
@@ -91,7 +96,7 @@ async def settle_periods(*, brand: Brand, through: dt.date, now: dt.datetime, pr
             done(1 if following is None else (following.year - last.year) * 12 + following.month - last.month)
 
 
-async def _outcome(brand: Brand, failed: dict[str, str]) -> Outcome:
+async def _outcome(brand: Brand, failed: dict[str, str], plan: linter.Report) -> Outcome:
     async with db.atomic(brand.id):
         files = await db.connection().fetch("SELECT file, rows, imported, duplicate, rejected FROM intake_file ORDER BY file")
         sums = await db.connection().fetchrow(
@@ -103,5 +108,7 @@ async def _outcome(brand: Brand, failed: dict[str, str]) -> Outcome:
         decimals=brand.decimals,
         files=[FileCount(**dict(row)) for row in files],
         failed=failed,
+        plan=[finding.en if brand.locale == "en" else finding.zh for finding in plan.findings],
+        plan_more=plan.more,
         **dict(sums),
     )

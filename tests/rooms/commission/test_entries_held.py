@@ -8,6 +8,8 @@ import asyncpg
 import pytest
 from tests import books
 
+from qucheng.commission import accrual
+
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
@@ -131,7 +133,7 @@ async def test_a_refund_reverses_an_accrual_once(teller: asyncpg.Connection, own
 async def test_accruing_again_finds_nothing_waiting(teller: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection) -> None:
     assert teller
     before = await books.everything(owner)
-    await books.accrual.accrue(brand_id=brand.id, now=books.NOW)
+    await accrual.accrue(brand_id=brand.id, now=books.NOW)
     assert await books.everything(owner) == before
 
 
@@ -140,7 +142,7 @@ async def test_an_intake_that_is_opened_again_accrues_nothing_twice(
 ) -> None:
     await teller.execute("UPDATE intake SET accrued_at = NULL")
     async with books.refused(owner, asyncpg.UniqueViolationError, "accrual_pkey"):
-        await books.accrual.accrue(brand_id=brand.id, now=books.NOW)
+        await accrual.accrue(brand_id=brand.id, now=books.NOW)
     await teller.execute("UPDATE intake SET accrued_at = $1", books.NOW)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests import books
 
 from qucheng.bundle import importing
 from qucheng.commission import linter
 from qucheng.core import db
-from tests import books
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,11 @@ async def test_a_clean_plan(tmp_path: Path, compliance: str, tables: dict[str, l
 
 
 async def test_the_highest_bracket_of_every_bonus_counts(tmp_path: Path) -> None:
-    rules = ["OWN,percent,1,,,,,net,0.2,0,,", "STEP,graduated,,,,,,net,0:0;5000:0.12;20000:0.05,0,,", "MORE,slab,,,,,,gross,0:0;1:0.005,0,,"]
+    rules = [
+        "OWN,percent,1,,,,,net,0.2,0,,",
+        "STEP,graduated,,,,,,net,0:0;5000:0.12;20000:0.05,0,,",
+        "MORE,slab,,,,,,gross,0:0;1:0.005,0,,",
+    ]
     assert await found(tmp_path, rules=rules) == [
         ("plan.rate_exceeded", ("MORE", "OWN", "STEP"), "card", "web", "gold", None, 10000, 6000, 3250, 325_000)
     ]
@@ -151,7 +155,8 @@ async def test_three_levels_of_different_bases(tmp_path: Path) -> None:
 async def test_money_per_unit_is_much_on_a_cheap_sku(tmp_path: Path) -> None:
     skus = ["card,会员月卡,video,100.00,60.00", "cheap,流量包,data,1.50,0", "free,赠品,data,0,0"]
     brand = await taken_in(tmp_path, skus=skus, rules=["U,per_unit,1,,,,,unit,0.50,0,,"])
-    (worst,) = (await linter.findings(brand=brand)).findings
+    worst, loss = (await linter.findings(brand=brand)).findings
+    assert (loss.code, loss.sku) == ("plan.below_cost", "free")
     assert (worst.sku, worst.price_minor, worst.commission_minor, worst.rate_ppm) == ("free", 0, 50, None)
     assert worst.zh == "规则 U：商品 free 在渠道 web（分级 gold），佣金合计可达每件 0.50，而售价为 0。"
     assert worst.clause == CLAUSE + "max_total_rate"
@@ -172,7 +177,9 @@ async def test_the_lowest_price_in_force_must_leave_the_cost(tmp_path: Path) -> 
     (finding,) = (await linter.findings(brand=brand)).findings
     assert (finding.code, finding.since) == ("plan.below_cost", dt.date(2026, 3, 1))
     assert (finding.price_minor, finding.commission_minor, finding.cost_minor, finding.rate_ppm) == (6666, 667, 6000, 100_000)
-    assert finding.zh == "规则 OWN：商品 card 在渠道 web（分级 gold，自 2026-03-01 起），售价 66.66 扣除佣金 6.67 后低于成本 60.00。"
+    assert (
+        finding.zh == "规则 OWN：商品 card 在渠道 web（分级 gold，自 2026-03-01 起），售价 66.66 扣除佣金 6.67 后低于成本 60.00。"
+    )
     assert (
         finding.en == "Rule OWN: for SKU card in channel web, tier gold from 2026-03-01 on,"
         " the price of 66.66 less commissions of 6.67 is below the cost of 60.00."

@@ -184,7 +184,7 @@ async def test_the_sums_of_a_statement_add_up(
 
 
 # what is due in June, each with the table of its membership
-DUE = {
+DUE: dict[str, dict[str, Any]] = {
     "accrual": {"order_no": "O4", "line_no": "1", "level": 1},
     "reversal": {"order_no": "O4", "line_no": "1", "level": 1, "refund_no": "F2"},
     "adjustment": {"code": "A2"},

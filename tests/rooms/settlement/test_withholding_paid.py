@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-# (month, reseller, payable in 元)
+# in which month, to whom, how many 元
 Payment = tuple[str, str, str]
 ONE, TWO, THREE = (f"P{n},{n}号,individual,,gold,2025-01-01,same" for n in (1, 2, 3))
 ALONE, NAMED = "P4,四号,individual,,gold,2025-01-01,", "P5,五号,individual,,gold,2025-01-01,someone"
@@ -37,10 +37,15 @@ async def taxes(
         adjustments=[f"A{at},{who},{month}-15T12:00:00,{amount},payment" for at, (month, who, amount) in enumerate(payments)],
     )
     brand = await books.settled(folder, through)
-    found = await books.seen(brand, "SELECT to_char(period, 'YYYY-MM'), reseller, tax_minor, net_minor FROM statement ORDER BY period, number")
-    assert sum(tax for _, _, tax, _ in found) == (await books.seen(
-        brand, "SELECT coalesce(sum(credit_minor), 0)::bigint FROM posting WHERE account = 'liability:tax'"
-    ))[0][0]
+    found = await books.seen(
+        brand, "SELECT to_char(period, 'YYYY-MM'), reseller, tax_minor, net_minor FROM statement ORDER BY period, number"
+    )
+    assert (
+        sum(tax for _, _, tax, _ in found)
+        == (
+            await books.seen(brand, "SELECT coalesce(sum(credit_minor), 0)::bigint FROM posting WHERE account = 'liability:tax'")
+        )[0][0]
+    )
     return [(month, reseller, tax, net) for month, reseller, tax, net in found]
 
 
@@ -81,17 +86,20 @@ async def test_labor_takes_the_payments_of_one_person_in_a_month_as_one(folder: 
 
 @pytest.mark.usefixtures("workspace")
 async def test_labor_takes_persons_and_months_apart(folder: Path) -> None:
-    payments = [("2026-03", who, "2000.00") for who in ("P1", "P4", "P5")] + [("2026-04", "P1", "2000.00"), ("2026-04", "P4", "2000.00")]
+    payments = [("2026-03", who, "2000.00") for who in ("P1", "P4", "P5")] + [
+        ("2026-04", "P1", "2000.00"),
+        ("2026-04", "P4", "2000.00"),
+    ]
     found = await taxes(folder, "cn-labor", [ONE, ALONE, NAMED], payments)
     assert [tax for _, _, tax, _ in found] == [24_000] * 5
 
 
 @pytest.mark.usefixtures("workspace")
-async def test_labor_never_takes_more_than_the_payment(folder: Path) -> None:
-    """Past 800.00 the tax on the whole falls due on the payment that passes it."""
-    payments = [("2026-03", "P1", "4000.00"), ("2026-03", "P2", "0.01"), ("2026-03", "P3", "21000.01")]
+async def test_labor_rounds_the_tax_on_the_sum_not_that_on_the_payment(folder: Path) -> None:
+    """So a payment of one 分 may go to the tax as a whole, and the next one bears none."""
+    payments = [("2026-03", "P1", "800.02"), ("2026-03", "P2", "0.01"), ("2026-03", "P3", "0.01")]
     found = await taxes(folder, "cn-labor", [ONE, TWO, THREE], payments)
-    assert [(tax, net) for _, _, tax, net in found] == [(64_000, 336_000), (0, 1), (336_001, 1_764_000)]
+    assert [(tax, net) for _, _, tax, net in found] == [(0, 80_002), (1, 0), (0, 1)]
 
 
 @pytest.mark.usefixtures("workspace")
@@ -143,7 +151,9 @@ async def test_platform_adds_up_the_year(folder: Path, story: str) -> None:
     payments, want = PLATFORM[story]
     found = await taxes(folder, "cn-platform", [ALONE], payments, through="2027-06")
     assert [tax for _, _, tax, _ in found] == want
-    assert [tax + net for _, _, tax, net in found] == [int(amount.replace(".", "")) * (1 if "." in amount else 100) for _, _, amount in payments]
+    assert [tax + net for _, _, tax, net in found] == [
+        int(amount.replace(".", "")) * (1 if "." in amount else 100) for _, _, amount in payments
+    ]
 
 
 @pytest.mark.usefixtures("workspace")

@@ -108,4 +108,4 @@ def test_a_lock_that_is_not_the_one_installed_is_a_finding(tmp_path: Path) -> No
 
 def test_a_missing_font_is_named(tmp_path: Path) -> None:
     (tmp_path / "QuchengSans-Regular.otf").touch()
-    assert doctor.fonts(tmp_path).what.startswith("QuchengSans-Bold.otf not in ")
+    assert doctor.fonts(tmp_path).what.startswith("QuchengSans-Bold.ttf not in ")
