@@ -6,8 +6,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from qucheng.core import db
-from qucheng.settlement import document_pool, document_source
+from qucheng.core import db, doctor
+from qucheng.settlement import document_pdf, document_pool, document_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,14 @@ MOST_PROCESSES = 8
 
 
 def renderer(settings: Settings) -> document_pool.Renderer:
-    """The pool, to be entered early: its processes load engine and fonts while the books are being made."""
+    """The pool, to be entered early: its processes load engine and fonts while the books are being made.
+
+    Raises PdfEngineMissingError at once where the machine has no Pango, not after the books are done.
+    """
+    if not (pango := doctor.pango()).ok:
+        raise document_pdf.PdfEngineMissingError(
+            f"{pango.what}. To mend it: {pango.remedy}. Or settle without documents: --no-pdf."
+        )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return document_pool.Renderer(processes=min(MOST_PROCESSES, cores), public_url=settings.public_url)
 

@@ -63,9 +63,9 @@ async def settle_bundle(
             await stack.enter_async_context(workspace(settings))
         await brands.create(brand=brand)
         await importing.take_in(folder=folder, brand=brand, now=now, progress=progress)
-        with progress.stage("accrue"):
+        with progress.stage("accrue", total=accrual.steps(), unit="steps") as done:
             await db.refresh_statistics()
-            await accrual.accrue(brand_id=brand.id, now=now)
+            await accrual.accrue(brand_id=brand.id, now=now, done=done)
             await db.refresh_statistics()
         await settle_periods(brand=brand, through=through, now=now, progress=progress)
         with progress.stage("write"):

@@ -29,23 +29,10 @@ if TYPE_CHECKING:
 
 SQL = Path(__file__).with_name("linter.sql")
 POLICIES = Path(__file__).parents[1] / "network" / "policies.toml"
-TABLES = [
-    "rule",
-    "bracket",
-    "slice",
-    "channel",
-    "tier",
-    "sku",
-    "rate",
-    "match",
-    "applied",
-    "above",
-    "seller",
-    "load",
-    "term",
-    "price",
-    "case",
-]
+TABLES = """
+    lint_rule, lint_bracket, lint_slice, lint_channel, lint_tier, lint_sku, lint_rate, lint_match, lint_applied, lint_above, lint_seller,
+    lint_load, lint_term, lint_price, lint_live, lint_group, lint_point, lint_corner, lint_case
+"""
 MOST_FINDINGS = 20
 RATE_EXCEEDED, BELOW_COST = "plan.rate_exceeded", "plan.below_cost"
 PPM_DECIMALS = 4  # of a percentage
@@ -106,7 +93,7 @@ async def findings(*, brand: Brand, rules: str = "rule", brackets: str = "rule_b
         )
         await db.run_script(SQL.read_text(encoding="utf-8"))
         rows = [dict(row) for row in await connection.fetch(WORST, most)]
-        await connection.execute(f"DROP TABLE {', '.join(f'lint_{name}' for name in TABLES)}")
+        await connection.execute(f"DROP TABLE {TABLES}")
     return Report([_finding(row, brand) for row in rows], rows[0]["of"] - len(rows) if rows else 0)
 
 

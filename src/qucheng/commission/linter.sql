@@ -5,9 +5,11 @@
 -- What a filter never names is one: SKUs, categories, channels and tiers that neither a rule nor a price names become '',
 -- so that a rule is found by equality of keys and the work grows with what is named, not with the catalogue.
 
+SET LOCAL work_mem = '64MB';
+
 -- 1. Days, in slices in which neither the rules in force nor the levels that may earn change.
 CREATE TEMP TABLE lint_slice AS
-SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on, lead(day, 1, 'infinity') OVER (ORDER BY day) AS ends_on,
+SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on,
        CASE WHEN b.policy = 'cn-two-tier' AND day >= b.expires_on THEN 1 ELSE b.max_levels END AS levels
 FROM brand b CROSS JOIN LATERAL (
     SELECT date '-infinity' AS day UNION SELECT starts_on FROM lint_rule WHERE starts_on IS NOT NULL
@@ -73,12 +75,12 @@ WHERE by_net + by_margin + by_unit > 0 GROUP BY 1, 2, 3, 4, 5;
 ANALYZE lint_above; ANALYZE lint_seller;
 
 CREATE TEMP TABLE lint_load AS
-SELECT c.sku, c.category, c.channel, c.tier, c.slice, c.starts_on, c.ends_on,
+SELECT c.sku, c.category, c.channel, c.tier, c.slice, c.starts_on,
        coalesce(s.by_net, 0) + coalesce(p.by_net, 0) + coalesce(g.by_net, 0) AS by_net,
        coalesce(s.by_margin, 0) + coalesce(p.by_margin, 0) + coalesce(g.by_margin, 0) AS by_margin,
        coalesce(s.by_unit, 0) + coalesce(p.by_unit, 0) + coalesce(g.by_unit, 0) AS by_unit,
        ARRAY(SELECT rule FROM unnest(s.rules || p.rule || g.rule) rule WHERE rule IS NOT NULL ORDER BY rule) AS rules
-FROM (SELECT k.named_sku AS sku, k.named_category AS category, h.channel, t.tier, s.slice, s.starts_on, s.ends_on
+FROM (SELECT k.named_sku AS sku, k.named_category AS category, h.channel, t.tier, s.slice, s.starts_on
       FROM (SELECT DISTINCT named_sku, named_category FROM lint_sku) k CROSS JOIN lint_channel h CROSS JOIN lint_tier t CROSS JOIN lint_slice s) c
 LEFT JOIN lint_seller s USING (sku, category, channel, tier, slice)
 LEFT JOIN lint_above p ON p.sku = c.sku AND p.category = c.category AND p.channel = c.channel AND p.slice = c.slice AND p.of_level = 2
@@ -88,13 +90,13 @@ WHERE coalesce(s.sku, p.sku, g.sku) IS NOT NULL;
 -- By what a SKU's prices tell apart: '*' is any channel, any tier. Slices that follow each other under the same rules are one.
 CREATE TEMP TABLE lint_term AS
 SELECT sku, category, channel, tier, rules, by_net, by_margin, by_unit, min(shown_channel) AS shown_channel, min(shown_tier) AS shown_tier,
-       min(starts_on) AS starts_on, max(ends_on) AS ends_on
+       min(starts_on) AS starts_on, min(slice) AS first_slice, max(slice) AS last_slice
 FROM (SELECT *, slice - row_number() OVER (PARTITION BY sku, category, channel, tier, rules ORDER BY slice) AS island
-      FROM (SELECT l.sku, l.category, c.channel, t.tier, l.rules, l.by_net, l.by_margin, l.by_unit, l.slice, l.starts_on, l.ends_on,
+      FROM (SELECT l.sku, l.category, c.channel, t.tier, l.rules, l.by_net, l.by_margin, l.by_unit, l.slice, l.starts_on,
                    min(h.shown) AS shown_channel, min(r.shown) AS shown_tier
             FROM lint_load l JOIN lint_channel h USING (channel) JOIN lint_tier r USING (tier)
             CROSS JOIN LATERAL (VALUES (l.channel), ('*')) c (channel) CROSS JOIN LATERAL (VALUES (l.tier), ('*')) t (tier)
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) folded) islands
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10) folded) islands
 GROUP BY sku, category, channel, tier, rules, by_net, by_margin, by_unit, island;
 ANALYZE lint_term;
 
@@ -120,15 +122,57 @@ FROM asked a LEFT JOIN cell c ON c.sku = a.sku AND (c.channel IS NULL OR c.chann
 ORDER BY a.sku, a.channel, a.tier, a.starts_on, c.channel IS NULL, c.tier IS NULL, c.starts_on DESC;
 ANALYZE lint_price;
 
--- 6. The cases that pay more than the limit, or leave less than the cost.
+-- 6. The points (price, cost) at which a term may be at its worst. What a unit pays, less any share of its price or less what
+-- the cost leaves of it, is convex in both; so the worst of many is a corner of their convex hull. Corners are found by
+-- taking out what lies between its neighbours, both chains (side) at a time: what is left holds them all.
+CREATE TEMP TABLE lint_live AS
+SELECT s.sku, s.named_sku, s.named_category, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, '-infinity') AS starts_on,
+       width_bucket(coalesce(p.starts_on, '-infinity'), d.starts) AS first_slice, width_bucket(coalesce(p.ends_on, 'infinity') - 1, d.starts) AS last_slice,
+       coalesce(p.price_minor, s.list_price_minor) AS price, s.cost_minor AS cost
+FROM (SELECT array_agg(starts_on ORDER BY slice) AS starts FROM lint_slice) d CROSS JOIN lint_sku s LEFT JOIN lint_price p USING (sku);
+ANALYZE lint_live;
+
+CREATE TEMP TABLE lint_group AS
+SELECT row_number() OVER () AS point_group, g.*
+FROM (SELECT DISTINCT named_sku, named_category, channel, tier, first_slice, last_slice, price = 0 AS free FROM lint_live) g;
+ANALYZE lint_group;
+
+CREATE TEMP TABLE lint_point AS
+SELECT point_group, side, price, CASE side WHEN 1 THEN dearest ELSE cheapest END AS cost
+FROM (SELECT g.point_group, l.price, max(l.cost) AS dearest, min(l.cost) AS cheapest
+      FROM lint_live l JOIN lint_group g USING (named_sku, named_category, channel, tier, first_slice, last_slice)
+      WHERE g.free = (l.price = 0) GROUP BY 1, 2) costs CROSS JOIN (VALUES (1), (-1)) v (side);
+
+DO $$
+DECLARE
+    gone bigint;
+BEGIN
+    FOR turn IN 1..20 LOOP
+        DELETE FROM lint_point USING (
+            SELECT point_group, side, price,
+                   side * ((cost - lag(cost) OVER w)::numeric * (lead(price) OVER w - lag(price) OVER w)
+                           - (lead(cost) OVER w - lag(cost) OVER w)::numeric * (price - lag(price) OVER w)) AS outside
+            FROM lint_point WINDOW w AS (PARTITION BY point_group, side ORDER BY price)) between_two
+        WHERE between_two.outside <= 0 AND between_two.point_group = lint_point.point_group
+            AND between_two.side = lint_point.side AND between_two.price = lint_point.price;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        EXIT WHEN gone = 0;
+    END LOOP;
+END $$;
+
+CREATE TEMP TABLE lint_corner AS
+SELECT DISTINCT ON (point_group, price, cost) g.*, l.price, l.cost, l.sku, l.starts_on
+FROM (SELECT DISTINCT point_group, price, cost FROM lint_point) p JOIN lint_group g USING (point_group)
+JOIN lint_live l USING (named_sku, named_category, channel, tier, first_slice, last_slice, price, cost)
+ORDER BY point_group, price, cost, l.sku, l.starts_on;
+ANALYZE lint_corner;
+
+-- 7. The cases that pay more than the limit, or leave less than the cost.
 CREATE TEMP TABLE lint_case AS
 SELECT * FROM (
-    SELECT u.sku, t.shown_channel AS channel, t.shown_tier AS tier, t.rules, greatest(t.starts_on, u.starts_on) AS starts_on,
-           u.price, u.cost_minor AS cost, t.by_net * u.price + t.by_margin * greatest(u.price - u.cost_minor, 0) + t.by_unit * 1000000 AS pay
-    FROM (SELECT s.*, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, '-infinity') AS starts_on,
-                 coalesce(p.ends_on, 'infinity') AS ends_on, coalesce(p.price_minor, s.list_price_minor)::numeric AS price
-          FROM lint_sku s LEFT JOIN lint_price p USING (sku)) u
-    JOIN lint_term t ON t.sku = u.named_sku AND t.category = u.named_category AND t.channel = u.channel AND t.tier = u.tier
-        AND t.starts_on < u.ends_on AND u.starts_on < t.ends_on
-    OFFSET 0) paid CROSS JOIN (SELECT max_total_rate_ppm FROM brand) b
-WHERE pay > 0 AND (pay > max_total_rate_ppm * price OR price * 1000000 - pay < cost * 1000000::numeric);
+    SELECT p.sku, t.shown_channel AS channel, t.shown_tier AS tier, t.rules, greatest(t.starts_on, p.starts_on) AS starts_on, p.price, p.cost,
+           t.by_net * p.price + t.by_margin * greatest(p.price - p.cost, 0) + t.by_unit * 1000000 AS pay
+    FROM lint_corner p JOIN lint_term t ON t.sku = p.named_sku AND t.category = p.named_category AND t.channel = p.channel AND t.tier = p.tier
+        AND t.first_slice <= p.last_slice AND p.first_slice <= t.last_slice
+    OFFSET 0) paid CROSS JOIN (SELECT max_total_rate_ppm::numeric FROM brand) b
+WHERE pay > 0 AND (pay > max_total_rate_ppm * price OR pay > (price - cost) * 1000000::numeric);

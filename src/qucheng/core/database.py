@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import time
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -80,13 +79,12 @@ async def app_url(owner_url: str, given: str | None, var: Path) -> str:
 @contextlib.asynccontextmanager
 async def workspace(owner_url: str, app: str) -> AsyncIterator[str]:
     """A database of its own for one run, dropped afterwards; what a killed run left is dropped first. Yields the app's URL to it."""
-    template = await _template(owner_url)
     owner = await _connect(owner_url)
-    name = f"qucheng_work_{os.getpid()}_{secrets.token_hex(4)}"
+    name = f"qucheng_work_{_home(owner_url)}_{os.getpid()}_{secrets.token_hex(4)}"
     try:
-        await _drop_abandoned(owner)
-        # the lock says that this run lives; it ends with the connection, however the process ends
-        await owner.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
+        await _drop_abandoned(owner, owner_url)
+        template = await _template(owner_url)
+        await _hold(owner, name)
         await owner.execute(f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template)}")
         # nothing in it outlives the run, so no commit waits for the disk
         await owner.execute(f"ALTER DATABASE {_quoted(name)} SET synchronous_commit = off")
@@ -104,7 +102,8 @@ async def _template(owner_url: str) -> str:
     try:
         if await owner.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             return name
-        building = f"qucheng_building_{os.getpid()}_{time.time_ns()}"
+        building = f"qucheng_building_{_home(owner_url)}_{os.getpid()}_{secrets.token_hex(4)}"
+        await _hold(owner, building)
         await owner.execute(f"CREATE DATABASE {_quoted(building)}")
         try:
             await migrate(with_database(owner_url, building))
@@ -112,7 +111,10 @@ async def _template(owner_url: str) -> str:
                 if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
                     await connection.execute(f"DROP DATABASE {_quoted(building)}")
                 else:
-                    await connection.execute(f"ALTER DATABASE {_quoted(building)} RENAME TO {_quoted(name)}")
+                    # another installation on the server may be as quick: one of the two is enough
+                    with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+                        await connection.execute(f"ALTER DATABASE {_quoted(building)} RENAME TO {_quoted(name)}")
+                    await connection.execute(f"DROP DATABASE IF EXISTS {_quoted(building)}")
         except BaseException:
             await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(building)} WITH (FORCE)")
             raise
@@ -121,8 +123,21 @@ async def _template(owner_url: str) -> str:
     return name
 
 
-async def _drop_abandoned(owner: asyncpg.Connection) -> None:
-    for row in await owner.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'qucheng\\_work\\_%'"):
+def _home(owner_url: str) -> str:
+    """Names the installation: advisory locks are seen within one database only, so each drops only what it made itself."""
+    return hashlib.sha256(database_name(owner_url).encode()).hexdigest()[:8]
+
+
+async def _hold(owner: asyncpg.Connection, name: str) -> None:
+    """Says that whoever uses the database lives; the lock ends with the connection, however the process ends."""
+    await owner.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
+
+
+async def _drop_abandoned(owner: asyncpg.Connection, owner_url: str) -> None:
+    made = [f"qucheng_{use}_{_home(owner_url)}_" for use in ("work", "building")]
+    for row in await owner.fetch(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, $1) OR starts_with(datname, $2)", *made
+    ):
         name = row["datname"]
         if await owner.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
             await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")

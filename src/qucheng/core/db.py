@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Self
 
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
@@ -33,6 +34,19 @@ class UnsafeRoleError(errors.RefusedError):
 class Transaction(PostgresTransaction):
     """Gives the connection back whatever COMMIT or ROLLBACK does."""
 
+    async def __aenter__(self) -> Self:
+        if self._parent is not None:
+            return self._parent  # type: ignore[return-value]
+        self.connection = await self.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            self.transaction = self.connection.transaction()
+            await self.begin()  # type: ignore[no-untyped-call]
+        except BaseException:  # cancelled in BEGIN: nobody else would give the connection back
+            await self._give_back()
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
     async def __aexit__(self, exception_type: object, exception: object, traceback: object) -> bool:
         if self._parent is not None:
             return exception is None
@@ -43,11 +57,14 @@ class Transaction(PostgresTransaction):
                 await self.commit()  # type: ignore[no-untyped-call]
         finally:
             self.engine.current_transaction.reset(self.context)
-            if self.engine.pool:
-                await self.engine.pool.release(self.connection)
-            else:
-                await self.connection.close()
+            await self._give_back()
         return exception is None
+
+    async def _give_back(self) -> None:
+        if self.engine.pool:
+            await self.engine.pool.release(self.connection)
+        else:
+            await self.connection.close()
 
 
 class Engine(PostgresEngine):
@@ -68,6 +85,8 @@ class Engine(PostgresEngine):
 
 ENGINE = Engine()
 _hooks: contextvars.ContextVar[list[Callable[[], Awaitable[None]]] | None] = contextvars.ContextVar("hooks", default=None)
+
+_brand: contextvars.ContextVar[uuid.UUID | None] = contextvars.ContextVar("brand", default=None)
 
 
 @contextlib.asynccontextmanager
@@ -93,8 +112,8 @@ async def connected(
 async def _refuse_unsafe_role() -> None:
     async with atomic():
         unsafe = await connection().fetchval(
-            "SELECT r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'brand' AND pg_has_role(r.oid, c.relowner, 'USAGE'))"
-            " FROM pg_roles r WHERE r.rolname = current_user"
+            "SELECT bool_or(r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'brand' AND pg_has_role(r.oid, c.relowner, 'MEMBER')))"
+            " FROM pg_roles r WHERE r.rolname IN (current_user, session_user)"
         )
     if unsafe:
         raise UnsafeRoleError(
@@ -110,6 +129,10 @@ async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
     """
     outer = ENGINE.current_transaction.get()
     if outer is not None:
+        if brand_id not in (None, _brand.get()):
+            raise RuntimeError(
+                "atomic() of one brand cannot stand inside another's: money never crosses brands in one transaction"
+            )
         hooks = _hooks.get()
         mark = len(hooks or ())
         savepoint = await outer.savepoint()
@@ -122,7 +145,7 @@ async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
         await savepoint.release()  # type: ignore[no-untyped-call]
         return
     fresh: list[Callable[[], Awaitable[None]]] = []
-    token = _hooks.set(fresh)
+    token, standing = _hooks.set(fresh), _brand.set(brand_id)
     try:
         async with ENGINE.transaction():
             if brand_id is not None:
@@ -130,6 +153,7 @@ async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
             yield
     finally:
         _hooks.reset(token)
+        _brand.reset(standing)
     for hook in fresh:
         try:
             await hook()
@@ -152,9 +176,18 @@ def connection() -> asyncpg.Connection:
     return transaction.connection
 
 
-async def run_script(text: str) -> None:
-    """Runs an SQL file of several statements; values reach it through tables, never through its text."""
-    await connection().execute(text)
+def sections(script: str) -> list[str]:
+    """The numbered parts of an SQL file (`-- 1. …`), what stands before them with the first."""
+    head, *parts = re.split(r"^(?=-- [0-9]+\. )", script, flags=re.MULTILINE)
+    return [head + parts[0], *parts[1:]] if parts else [head]
+
+
+async def run_script(script: str, done: Callable[[int], None] | None = None) -> None:
+    """Runs an SQL file of several statements; values reach it through tables, never through its text. done: told of each section."""
+    for section in sections(script):
+        await connection().execute(section)
+        if done is not None:
+            done(1)
 
 
 async def refresh_statistics() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from qucheng.core import clock, db
+from qucheng.core import clock, db, errors
 from qucheng.ledger import journal
 from qucheng.settlement import withholding
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 SQL = Path(__file__).with_name("period.sql")
+
+
+class PeriodSettledError(errors.RefusedError):
+    """The month has been settled: what comes later lands on a later statement."""
+
+    code: ClassVar[str] = "period.settled"
+    status: ClassVar[int] = 409
 
 
 async def settle(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:

@@ -32,6 +32,16 @@ END $$;
 CREATE FUNCTION lock_brand(brand uuid, subject text) RETURNS void LANGUAGE sql
     AS $$ SELECT pg_advisory_xact_lock(hashtextextended(brand::text || ':' || subject, 0)) $$;
 
+-- A check of other rows must see what was committed while it waited. At a higher isolation level it would look at the books
+-- as they were before, so such writes are refused there.
+CREATE FUNCTION require_read_committed() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'this is written at the isolation level READ COMMITTED only'
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'its checks wait for other writers and must then see what they wrote';
+    END IF;
+END $$;
+
 -- The instant of a local time: of an hour that occurs twice the first, in a gap with the offset before it. AT TIME ZONE
 -- alone takes the second; three hours earlier there is no doubt about the offset.
 -- Written without FROM so that the planner puts it in place.

@@ -35,18 +35,22 @@ CALL protect('posting', true);
 
 CREATE FUNCTION check_entry_balanced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
+    subject text := CASE TG_TABLE_NAME WHEN 'posting' THEN to_jsonb(NEW) ->> 'entry' ELSE to_jsonb(NEW) ->> 'code' END;
     legs integer;
     difference numeric;
 BEGIN
     SELECT count(*), coalesce(sum(debit_minor::numeric - credit_minor), 0) INTO legs, difference
-    FROM posting WHERE brand_id = NEW.brand_id AND entry = NEW.code;
+    FROM posting WHERE brand_id = NEW.brand_id AND entry = subject;
     IF legs < 2 OR difference <> 0 THEN
-        RAISE EXCEPTION 'journal entry % does not balance: % legs, debit less credit %', NEW.code, legs, difference
+        RAISE EXCEPTION 'journal entry % does not balance: % legs, debit less credit %', subject, legs, difference
             USING ERRCODE = 'check_violation', CONSTRAINT = 'journal_entry_balanced';
     END IF;
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER journal_entry_balanced AFTER INSERT ON journal_entry
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entry_balanced();
+-- For each leg too: the check of the entry may have been brought forward by SET CONSTRAINTS.
+CREATE CONSTRAINT TRIGGER posting_balanced AFTER INSERT ON posting
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entry_balanced();
 
 -- Legs come only with their entry, in its transaction: so the check at COMMIT has seen all of them.

@@ -75,6 +75,7 @@ DECLARE
     rules brand%ROWTYPE;
     found text;
 BEGIN
+    PERFORM require_read_committed();
     FOR subject IN SELECT DISTINCT brand_id FROM fresh ORDER BY 1 LOOP
         PERFORM lock_brand(subject, 'network');
         SELECT * INTO rules FROM brand WHERE id = subject;

@@ -66,6 +66,7 @@ CALL protect('refund', true);
 -- The lines are locked before they are added up: two refunds at once cannot both take the last 分.
 CREATE FUNCTION check_refund_within_line() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+    PERFORM require_read_committed();
     PERFORM 1 FROM order_line l JOIN (SELECT DISTINCT brand_id, order_no, line_no FROM fresh) f USING (brand_id, order_no, line_no)
     ORDER BY brand_id, order_no, line_no FOR NO KEY UPDATE OF l;
     IF EXISTS (

@@ -44,6 +44,8 @@ CREATE TABLE statement (
     tax_minor bigint NOT NULL CHECK (tax_minor >= 0),
     net_minor bigint NOT NULL CHECK (net_minor >= 0),
     carried_minor bigint NOT NULL,
+    -- the transaction that issued it; another one cannot put entries on it
+    opened_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
     PRIMARY KEY (brand_id, period, number),
     CONSTRAINT statement_reseller_unique UNIQUE (brand_id, reseller, period),
     CONSTRAINT statement_no_unique UNIQUE (brand_id, statement_no),
@@ -64,6 +66,7 @@ DECLARE
     subject record;
     wrong text;
 BEGIN
+    PERFORM require_read_committed();
     FOR subject IN SELECT DISTINCT brand_id, period FROM fresh ORDER BY 1, 2 LOOP
         PERFORM lock_brand(subject.brand_id, 'statement');
         IF (SELECT count(*) <> max(number) FROM statement WHERE brand_id = subject.brand_id AND period = subject.period) THEN
@@ -137,9 +140,9 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT EXISTS (SELECT 1 FROM fresh f LEFT JOIN %I e USING (%s)
                     LEFT JOIN statement s ON s.brand_id = f.brand_id AND s.period = f.period AND s.number = f.number
-                    WHERE e.reseller IS DISTINCT FROM s.reseller OR e.reseller IS NULL)', TG_ARGV[0], keys) INTO wrong;
+                    WHERE e.reseller IS DISTINCT FROM s.reseller OR e.reseller IS NULL OR s.opened_by <> pg_current_xact_id())', TG_ARGV[0], keys) INTO wrong;
     IF wrong THEN
-        RAISE EXCEPTION 'a statement takes only entries that exist and are its reseller''s'
+        RAISE EXCEPTION 'a statement takes only entries that exist and are its reseller''s, when it is issued and not later'
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = TG_TABLE_NAME || '_membership';
     END IF;
     RETURN NULL;
@@ -165,6 +168,17 @@ CREATE TABLE bonus (
     CONSTRAINT bonus_statement_reference FOREIGN KEY (brand_id, reseller, period) REFERENCES statement (brand_id, reseller, period),
     CONSTRAINT bonus_rule_reference FOREIGN KEY (brand_id, rule) REFERENCES rule
 );
+-- As with the other entries: on its statement when that is issued, and not later.
+CREATE FUNCTION check_bonus_in_time() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM fresh f JOIN statement s USING (brand_id, reseller, period) WHERE s.opened_by <> pg_current_xact_id()) THEN
+        RAISE EXCEPTION 'a statement takes a bonus when it is issued and not later'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'bonus_in_time';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER bonus_in_time AFTER INSERT ON bonus REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION check_bonus_in_time();
 CREATE INDEX bonus_statement_index ON bonus (brand_id, reseller, period);
 CREATE INDEX bonus_rule_index ON bonus (brand_id, rule);
 CALL protect('bonus', true);
