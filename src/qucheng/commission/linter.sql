@@ -124,7 +124,7 @@ ANALYZE lint_price;
 
 -- 6. The points (price, cost) at which a term may be at its worst. What a unit pays, less any share of its price or less what
 -- the cost leaves of it, is convex in both; so the worst of many is a corner of their convex hull. Corners are found by
--- taking out what lies between its neighbours, both chains (side) at a time: what is left holds them all.
+-- taking out, while it is worth it, what lies between its neighbours of either chain (side): what is left holds them all.
 CREATE TEMP TABLE lint_live AS
 SELECT s.sku, s.named_sku, s.named_category, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, '-infinity') AS starts_on,
        width_bucket(coalesce(p.starts_on, '-infinity'), d.starts) AS first_slice, width_bucket(coalesce(p.ends_on, 'infinity') - 1, d.starts) AS last_slice,
@@ -156,7 +156,7 @@ BEGIN
         WHERE between_two.outside <= 0 AND between_two.point_group = lint_point.point_group
             AND between_two.side = lint_point.side AND between_two.price = lint_point.price;
         GET DIAGNOSTICS gone = ROW_COUNT;
-        EXIT WHEN gone = 0;
+        EXIT WHEN gone < 1000;
     END LOOP;
 END $$;
 

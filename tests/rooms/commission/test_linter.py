@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -25,7 +25,7 @@ CLAUSE = "禁止传销条例 (国务院令第444号) 第七条; 最高法、最�
 FIGURES = ("code", "rules", "sku", "channel", "tier", "since", "price_minor", "cost_minor", "commission_minor", "rate_ppm")
 
 
-async def taken_in(folder: Path, compliance: str = books.STRICT, **tables: list[str]) -> Brand:
+async def taken_in(folder: Path, compliance: str = books.STRICT, **tables: Any) -> Brand:
     code = folder.name.replace("[", "").replace("]", "")[-40:]
     brand = await books.found(books.write(folder / "bundle", code=code, compliance=compliance, **tables))
     await importing.take_in(folder=folder / "bundle", brand=brand, now=books.NOW, progress=books.QUIET)
@@ -188,7 +188,7 @@ async def test_the_lowest_price_in_force_must_leave_the_cost(tmp_path: Path) -> 
 
 
 async def test_a_share_of_the_margin_is_most_at_the_highest_price(tmp_path: Path) -> None:
-    tables = {
+    tables: dict[str, Any] = {
         "channels": ["app,小程序,agency", "web,网店,agency"],
         "tiers": ["gold,金牌,1", "silver,银牌,2"],
         "prices": ["card,app,,160.00,,2026-02-01,2026-02-02", "card,,silver,150.00,,2026-02-01,"],
