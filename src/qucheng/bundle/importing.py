@@ -63,6 +63,8 @@ async def _take_file(file: files.File, brand: Brand, number: int) -> None:
         # joins and moves are judged together, by date
         await network.judge(brand)
         await reseller.add(resellers="checked_resellers", placements=staged)
+        # the chains of the day are looked up for every line: not by a planner that takes the network for empty
+        await db.refresh_statistics()
     elif file.name in ACCEPTS:
         if file.name == "refunds":
             await db.run_script(REFUNDS_SQL.read_text(encoding="utf-8"))

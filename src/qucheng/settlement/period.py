@@ -30,6 +30,8 @@ async def settle(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:
     async with db.atomic(brand.id):
         connection = db.connection()
         await connection.execute("SELECT lock_brand($1, 'statement')", brand.id)
+        if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM period WHERE starts_on = $1)", starts_on):
+            raise PeriodSettledError(f"{starts_on:%Y-%m} has been settled: what comes later lands on a later statement.")
         await connection.execute(
             "CREATE TEMP TABLE closing (starts_on date, starts_at timestamptz, ends_at timestamptz) ON COMMIT DROP"
         )
