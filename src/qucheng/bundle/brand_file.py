@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 from babel import numbers
 
-from qucheng.core import errors, ids
+from qucheng.core import errors, ids, money
 from qucheng.identity import brand
 
 POLICIES = Path(__file__).parents[1] / "network" / "policies.toml"
@@ -144,11 +144,10 @@ def _decimal(table: dict[str, Any], key: str, decimals: int, default: str | None
     value = table.get(key.partition(".")[2], default)
     if value is None:
         return None
-    form = rf"0*([0-9]{{1,10}})(?:\.([0-9]{{1,{decimals}}}))?" if decimals else r"0*([0-9]{1,10})()"
-    match = re.fullmatch(form, value, re.ASCII) if isinstance(value, str) else None
-    if match is None:
-        raise BrandRefusedError(f'brand.toml: {key} is a string such as "0.25", with at most {decimals} decimals')
-    return int(match[1]) * 10**decimals + int((match[2] or "").ljust(decimals, "0") or "0")
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return money.parse_plain(value, decimals)
+    raise BrandRefusedError(f'brand.toml: {key} is a string such as "0.25", with at most {decimals} decimals')
 
 
 def _currency(names: dict[str, Any]) -> tuple[str, int]:

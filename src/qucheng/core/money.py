@@ -1,4 +1,4 @@
-"""Amounts are integers of minor units (分). Reading, writing and dividing them, without a float anywhere."""
+"""Amounts are integers of minor units (分). Reading and writing them, without a float anywhere; SQL divides them."""
 
 import re
 
@@ -10,12 +10,6 @@ _PLAIN = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 _DIGITS = "零壹贰叁肆伍陆柒捌玖"
 _UNITS = ("仟", "佰", "拾", "")
 _CAPITALS_BELOW = 10**18
-
-
-def half_away(numerator: int, denominator: int) -> int:
-    """Numerator ÷ denominator (> 0), rounded once, half away from zero (四舍五入)."""
-    quotient = (2 * abs(numerator) + denominator) // (2 * denominator)
-    return -quotient if numerator < 0 else quotient
 
 
 def parse_plain(text: str, decimals: int, *, signed: bool = False) -> int:

@@ -154,15 +154,3 @@ def test_anything_else_is_refused(text: str) -> None:
 @given(st.integers(-(10**12) + 1, 10**12 - 1))
 def test_what_is_written_plainly_reads_back(minor: int) -> None:
     assert money.parse_plain(money.format_plain(minor, 2), 2, signed=True) == minor
-
-
-@pytest.mark.parametrize(
-    ("numerator", "denominator", "quotient"),
-    [(5, 10, 1), (-5, 10, -1), (4, 10, 0), (-4, 10, 0), (15, 10, 2), (-15, 10, -2), (14, 10, 1), (1, 3, 0), (2, 3, 1), (0, 7, 0)],
-)
-def test_halves_go_away_from_zero(numerator: int, denominator: int, quotient: int) -> None:
-    assert money.half_away(numerator, denominator) == quotient
-
-
-def test_a_quotient_is_exact_where_a_float_is_not() -> None:
-    assert money.half_away(10**30 + 5 * 10**5, 10**6) == 10**24 + 1

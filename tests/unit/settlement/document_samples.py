@@ -5,9 +5,11 @@ import datetime as dt
 import hashlib
 import io
 import random
+from fractions import Fraction
 from typing import Any
 
 import msgspec
+from tests.model import values
 
 from qucheng.core import money
 from qucheng.settlement import document as documents
@@ -48,7 +50,7 @@ def _accrual(order: str, at: dt.datetime, sku: str, name: str, quantity: int, ne
     return {
         "kind": "accrual", "level": 1, "order": order, "line": "1", "refund": None, "rule": "R-1", "sku": sku, "sku_name": name,
         "quantity": quantity, "net": net, "basis": "net", "basis_amount": net, "rate": rate, "at": at, "refunded": False,
-        "amount": money.half_away(net * money.parse_plain(rate, 6), 10**6),
+        "amount": values.rounded(net * Fraction(rate)),
     }  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def _refund(accrual: Row, code: str, at: dt.datetime) -> Row:
     quantity = (accrual["quantity"] + 1) // 2
     net = accrual["net"] // accrual["quantity"] * quantity
     left = accrual["net"] - net
-    amount = money.half_away(left * money.parse_plain(accrual["rate"], 6), 10**6) - accrual["amount"]
+    amount = values.rounded(left * Fraction(accrual["rate"])) - accrual["amount"]
     return accrual | {
         "kind": "reversal", "refund": code, "quantity": -quantity, "net": -net, "basis_amount": left, "amount": amount, "at": at,
     }  # fmt: skip
