@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 MIGRATIONS = Path(__file__).parents[1] / "piccolo_migrations"
+# Of all databases on a server. qucheng_app has the app's rights; who works for a reseller becomes qucheng_reseller for a
+# transaction, by way of qucheng_switch, which does not inherit it (0015_reseller_rows.sql).
+SHARED_ROLES = {"qucheng_app": "NOLOGIN", "qucheng_reseller": "NOLOGIN", "qucheng_switch": "NOLOGIN NOINHERIT"}
 # One lock key for whoever changes databases or roles of this product on a server.
 SETUP_LOCK = 0x71756368656E67
 
@@ -47,8 +50,17 @@ def template_name() -> str:
     return f"qucheng_template_{digest.hexdigest()[:12]}"
 
 
+def newest_migration() -> str:
+    """The id of the newest migration, as Piccolo lists it once it has been applied."""
+    stamp = max(file.stem for file in MIGRATIONS.glob("qucheng_*.py")).removeprefix("qucheng_")
+    day, time = stamp.split("t")
+    return f"{day.replace('_', '-')}T{time.replace('_', ':')}:000000"
+
+
 async def migrate(owner_url: str) -> None:
-    """Brings the database up to the newest migration, one process at a time."""
+    """Brings the database up to the newest migration, one process at a time; one that is there already is only asked."""
+    if await _is_current(owner_url):
+        return
     os.environ["PICCOLO_CONF"] = "qucheng.piccolo_conf"
     async with _exclusive(owner_url), db.connected(owner_url, as_owner=True):
         with contextlib.redirect_stdout(None):
@@ -57,12 +69,24 @@ async def migrate(owner_url: str) -> None:
         raise RuntimeError(f"the migrations stopped: {result.message}")
 
 
+async def _is_current(owner_url: str) -> bool:
+    connection = await _connect(owner_url)
+    try:
+        if await connection.fetchval("SELECT to_regclass('public.migration')") is None:
+            return False
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM migration WHERE name = $1)", newest_migration()))
+    finally:
+        await connection.close()
+
+
 async def app_url(owner_url: str, given: str | None, var: Path) -> str:
     """Where the app connects: the address it was given, or a role of our own that owns nothing, its password kept in var."""
     name = database_name(owner_url)
     async with _exclusive(owner_url) as connection:
-        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'qucheng_app'"):
-            await connection.execute("CREATE ROLE qucheng_app NOLOGIN")
+        for shared, kind in SHARED_ROLES.items():
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", shared):
+                await connection.execute(f"CREATE ROLE {shared} {kind}")
+        await _join(connection, "qucheng_switch", "qucheng_reseller")
         if given is not None:
             role = urllib.parse.unquote(urllib.parse.urlsplit(given).username or "")
         else:
@@ -71,9 +95,14 @@ async def app_url(owner_url: str, given: str | None, var: Path) -> str:
             parts = urllib.parse.urlsplit(owner_url)
             host = parts.netloc.rpartition("@")[2]
             given = parts._replace(netloc=f"{urllib.parse.quote(role)}:{password}@{host}").geturl()
-        if not await connection.fetchval("SELECT pg_has_role($1, 'qucheng_app', 'MEMBER')", role):
-            await connection.execute(f"GRANT qucheng_app TO {_quoted(role)}")
+        for right in ("qucheng_app", "qucheng_switch"):
+            await _join(connection, role, right)
     return given
+
+
+async def _join(connection: asyncpg.Connection, role: str, right: str) -> None:
+    if not await connection.fetchval("SELECT pg_has_role($1, $2, 'MEMBER')", role, right):
+        await connection.execute(f"GRANT {right} TO {_quoted(role)}")
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,6 @@
 """The servers of this installation: those that the environment names, else the embedded ones of its `var` folder."""
 
+from collections import abc
 from urllib import parse
 
 import msgspec
@@ -29,11 +30,23 @@ def redis_url(current: settings.Settings | None = None) -> str:
     return current.redis_url or valkey.ensure(current.var)
 
 
-def stop(current: settings.Settings | None = None) -> None:
-    """Stop what is embedded; servers that the environment names stay as they are."""
+def stop(current: settings.Settings | None = None, *, keep: abc.Collection[str] = ()) -> None:
+    """Stop what is embedded, except those of these names; servers that the environment names stay as they are."""
     current = current or settings.load()
-    valkey.stop(current.var)
-    postgres.stop(current.var)
+    if "Valkey" not in keep:
+        valkey.stop(current.var)
+    if "PostgreSQL" not in keep:
+        postgres.stop(current.var)
+
+
+def mend(current: settings.Settings) -> list[str]:
+    """Start the embedded servers that have died; returns their names."""
+    dead = [found.name for found in status(current) if found.address is None]
+    if "PostgreSQL" in dead:
+        database_url(current)
+    if "Valkey" in dead:
+        redis_url(current)
+    return dead
 
 
 def status(current: settings.Settings | None = None) -> list[Status]:

@@ -9,6 +9,8 @@ import msgspec
 
 from qucheng.core import errors
 
+_SHORTEST_TOKEN = 20
+
 
 class SettingError(errors.RefusedError):
     """A variable of the environment cannot be meant as it stands. Its value is not repeated: it may hold a password."""
@@ -29,8 +31,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None
     """QUCHENG_PUBLIC_URL: where people reach this installation, without a slash at the end; it stands in links and QR codes. None: not published."""
 
+    metrics_token: str | None
+    """QUCHENG_METRICS_TOKEN: who sends it may read /metrics. None: made once, in var/metrics-token."""
+
     var: Path
     """QUCHENG_VAR: the folder of everything that is kept beside the databases (embedded servers, keys, files)."""
+
+    @property
+    def documents(self) -> Path:
+        """Where the documents of issued statements are kept."""
+        return self.var / "documents"
 
     root: Path
     """The checkout; where there is none (installed from a wheel), the working folder."""
@@ -47,6 +57,7 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
         app_database_url=app_database_url,
         redis_url=_address(environment, "REDIS_URL", ("redis", "rediss", "unix")),
         public_url=(_address(environment, "QUCHENG_PUBLIC_URL", ("http", "https")) or "").rstrip("/") or None,
+        metrics_token=_token(environment, "QUCHENG_METRICS_TOKEN"),
         var=Path(environment.get("QUCHENG_VAR") or root / "var").absolute(),
         root=root,
     )
@@ -58,6 +69,15 @@ def _address(environment: abc.Mapping[str, str], name: str, schemes: tuple[str, 
         return None
     if value.partition("://")[0] not in schemes:
         raise SettingError(f"{name} must begin with {schemes[0]}://")
+    return value
+
+
+def _token(environment: abc.Mapping[str, str], name: str) -> str | None:
+    value = environment.get(name, "").strip()
+    if not value:
+        return None
+    if len(value) < _SHORTEST_TOKEN or not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingError(f"{name} must be {_SHORTEST_TOKEN} or more letters, digits and signs without spaces")
     return value
 
 

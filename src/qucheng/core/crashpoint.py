@@ -1,0 +1,23 @@
+"""Named places at which a test ends the process, to see that what was promised holds: nothing between two of them is done twice
+or left half done. QUCHENG_CRASH_AT names one; without it they do nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+NAMES = (
+    "run.computed",  # the draft is written, not committed
+    "run.batch",  # a batch of statements is issued, not committed
+    "run.batch_committed",  # and committed, with more to come
+    "run.issued",  # the last batch is committed
+    "document.written",  # files of a chunk are in place, not recorded
+    "document.recorded",  # and recorded, with more to come
+    "task.done",  # the last effect of a task is committed
+)
+
+
+def reached(name: str) -> None:
+    if os.environ.get("QUCHENG_CRASH_AT") == name:
+        os.kill(os.getpid(), signal.SIGKILL)

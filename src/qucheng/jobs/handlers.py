@@ -1,0 +1,85 @@
+"""What each kind of task calls."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from qucheng.bundle import papers
+from qucheng.core import clock, task
+from qucheng.identity import brand as brands
+from qucheng.insight import books
+from qucheng.settlement import advance, document_store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from qucheng.core.settings import Settings
+    from qucheng.identity.brand import Brand
+    from qucheng.settlement.document_pool import Renderer
+
+    Handler: TypeAlias = Callable[[task.Work, "Tools"], Awaitable[None]]
+
+TASKS_KEPT_DAYS = 30
+
+
+class Tools:
+    """What tasks need besides the database; the renderer's processes start when the first document is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stack = contextlib.ExitStack()
+        self._renderer: Renderer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def renderer(self) -> Renderer:
+        """Raises PdfEngineMissingError where this machine can make no PDF."""
+        if self._renderer is None:
+            self._renderer = self._stack.enter_context(papers.renderer(self.settings))
+        return self._renderer
+
+
+async def _brand(work: task.Work) -> Brand:
+    if work.task.brand_id is None:
+        raise brands.BrandUnknownError(f"A task of the kind {work.task.kind} is a brand's, and this one names none.")
+    return await brands.read(work.task.brand_id)
+
+
+async def settle(work: task.Work, _: Tools) -> None:
+    await advance.settle(work=work, brand=await _brand(work), now=clock.now())
+
+
+async def issue(work: task.Work, _: Tools) -> None:
+    await advance.issue(work=work, brand=await _brand(work), now=clock.now())
+
+
+async def render(work: task.Work, tools: Tools) -> None:
+    await document_store.render(
+        work=work,
+        brand=await _brand(work),
+        folder=tools.settings.documents,
+        pool=tools.renderer(),
+        now=clock.now(),
+    )
+
+
+async def check_books(work: task.Work, _: Tools) -> None:
+    await books.check_all(work=work, now=clock.now())
+
+
+async def prune(_: task.Work, __: Tools) -> None:
+    await task.prune(days=TASKS_KEPT_DAYS)
+
+
+HANDLERS: dict[str, Handler] = {
+    advance.SETTLE: settle,
+    advance.ISSUE: issue,
+    "document.render": render,
+    "books.check": check_books,
+    "tasks.prune": prune,
+}
