@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from qucheng.identity.brand import Brand
 
-SQL = Path(__file__).with_name("period.sql")
+COMPUTE = Path(__file__).with_name("compute.sql")
+ISSUE = Path(__file__).with_name("issue.sql")
 
 
 class PeriodSettledError(errors.RefusedError):
@@ -24,29 +25,79 @@ class PeriodSettledError(errors.RefusedError):
     status: ClassVar[int] = 409
 
 
+class PeriodNotEndedError(errors.RefusedError):
+    """The month is not over in the brand's time zone: what it earns is not known yet."""
+
+    code: ClassVar[str] = "period.not_ended"
+    status: ClassVar[int] = 409
+
+
 async def settle(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:
-    """Settles the month: what has matured by its end and is on no statement yet goes onto one for each reseller."""
-    starts_at, ends_at = clock.month_bounds(starts_on, brand.time_zone)
+    """Computes and issues the month in one transaction: what has matured by its end and is on no statement yet goes onto one for each reseller."""
     async with db.atomic(brand.id):
-        connection = db.connection()
-        await connection.execute("SELECT lock_brand($1, 'statement')", brand.id)
-        if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM period WHERE starts_on = $1)", starts_on):
+        await open_books(brand=brand)
+        if await db.connection().fetchval("SELECT EXISTS (SELECT 1 FROM period WHERE starts_on = $1)", starts_on):
             raise PeriodSettledError(f"{starts_on:%Y-%m} has been settled: what comes later lands on a later statement.")
-        await connection.execute(
-            "CREATE TEMP TABLE closing (starts_on date, starts_at timestamptz, ends_at timestamptz) ON COMMIT DROP"
+        await close(brand=brand, starts_on=starts_on, now=now)
+        await compute(brand=brand, starts_on=starts_on)
+        await issue()
+
+
+async def open_books(*, brand: Brand) -> None:
+    """Waits until nobody else computes or issues statements of the brand; until the transaction ends it is us."""
+    await db.connection().execute("SELECT lock_brand($1, 'statement')", brand.id)
+
+
+async def compute(*, brand: Brand, starts_on: dt.date) -> None:
+    """Drafts the month's statements into temporary tables: draft_statement and due_accrual, due_reversal, due_bonus, due_adjustment."""
+    await stage_closing(brand=brand, starts_on=starts_on)
+    await withholding.stage(name=brand.withholding, period=starts_on)
+    await db.run_script(COMPUTE.read_text(encoding="utf-8"))
+
+
+async def issue() -> None:
+    """Issues the statements drafted in those temporary tables, and posts them."""
+    await db.run_script(ISSUE.read_text(encoding="utf-8"))
+    await journal.post(drafts="journal_draft")
+
+
+async def stage_closing(*, brand: Brand, starts_on: dt.date) -> None:
+    """The month at work, for the SQL: `closing` has its first day and the instants at which it starts and ends."""
+    starts_at, ends_at = clock.month_bounds(starts_on, brand.time_zone)
+    await db.connection().execute(
+        "CREATE TEMP TABLE closing (starts_on date, starts_at timestamptz, ends_at timestamptz) ON COMMIT DROP"
+    )
+    await db.connection().execute("INSERT INTO closing VALUES ($1, $2, $3)", starts_on, starts_at, ends_at)
+
+
+async def close(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:
+    """Closes the month: from now on what comes late for it lands on a later statement."""
+    starts_at, ends_at = clock.month_bounds(starts_on, brand.time_zone)
+    await db.connection().execute(
+        "INSERT INTO period (brand_id, starts_on, starts_at, ends_at, settled_at) VALUES ($1, $2, $3, $4, $5)",
+        brand.id,
+        starts_on,
+        starts_at,
+        ends_at,
+        now,
+    )
+
+
+async def last_closed(*, brand: Brand) -> dt.date | None:
+    async with db.atomic(brand.id):
+        last: dt.date | None = await db.connection().fetchval("SELECT max(starts_on) FROM period")
+    return last
+
+
+async def require_ended(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:
+    """Raises PeriodNotEndedError while the month lasts, by our clock or by the database's."""
+    ends_at = clock.month_bounds(starts_on, brand.time_zone)[1]
+    async with db.atomic():
+        over = await db.connection().fetchval("SELECT least($1::timestamptz, clock_timestamp()) >= $2", now, ends_at)
+    if not over:
+        raise PeriodNotEndedError(
+            f"{starts_on:%Y-%m} has not ended in {brand.time_zone}: it can be settled from {clock.month_after(starts_on)} 00:00 there on."
         )
-        await connection.execute("INSERT INTO closing VALUES ($1, $2, $3)", starts_on, starts_at, ends_at)
-        await connection.execute(
-            "INSERT INTO period (brand_id, starts_on, starts_at, ends_at, settled_at) VALUES ($1, $2, $3, $4, $5)",
-            brand.id,
-            starts_on,
-            starts_at,
-            ends_at,
-            now,
-        )
-        await withholding.stage(name=brand.withholding, period=starts_on)
-        await db.run_script(SQL.read_text(encoding="utf-8"))
-        await journal.post(drafts="journal_draft")
 
 
 async def next_after(*, brand: Brand, last: dt.date | None) -> dt.date | None:

@@ -84,3 +84,74 @@ class Bonus(Table, tablename="bonus", db=db.ENGINE, tags=["raw"]):
     basis_value = BigInt(default=None, null=False)
     amount_minor = BigInt(default=None, null=False)
     occurred_at = Timestamptz(default=None, null=False)
+
+
+class SettlementRun(Table, tablename="settlement_run", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    number = SmallInt(primary_key=True, default=None)
+    state = Text(default=None, null=False)
+    intake = Integer(default=None, null=False)
+    statements = Integer(default=None, null=False)
+    gross_minor = BigInt(default=None, null=False)
+    tax_minor = BigInt(default=None, null=False)
+    net_minor = BigInt(default=None, null=False)
+    issued = Integer(default=None, null=False)
+    computed_at = Timestamptz(default=None, null=False)
+    issued_at = Timestamptz(default=None, null=True)
+    discarded_at = Timestamptz(default=None, null=True)
+
+
+class RunStatement(Table, tablename="run_statement", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    run = SmallInt(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    reseller = Text(default=None, null=False)
+    kind = Text(default=None, null=False)
+    opening_minor = BigInt(default=None, null=False)
+    accrued_minor = BigInt(default=None, null=False)
+    reversed_minor = BigInt(default=None, null=False)
+    bonus_minor = BigInt(default=None, null=False)
+    adjustment_minor = BigInt(default=None, null=False)
+    payable_minor = BigInt(default=None, null=False)
+    tax_minor = BigInt(default=None, null=False)
+    net_minor = BigInt(default=None, null=False)
+    carried_minor = BigInt(default=None, null=False)
+
+
+class RunEntry(Table, tablename="run_entry", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    run = SmallInt(default=None, null=False)
+    number = Integer(default=None, null=False)
+    position = Integer(primary_key=True, default=None)
+    kind = Text(default=None, null=False)
+    order_no = Text(default=None, null=True)
+    line_no = Text(default=None, null=True)
+    level = SmallInt(default=None, null=True)
+    refund_no = Text(default=None, null=True)
+    rule = Text(default=None, null=True)
+    of_period = Date(default=None, null=True)
+    basis_value = BigInt(default=None, null=True)
+    amount_minor = BigInt(default=None, null=False)
+
+
+class StatementDocument(Table, tablename="statement_document", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    document = Text(default=None, null=False)
+    sha256 = Text(default=None, null=False)
+
+
+class DocumentFile(Table, tablename="document_file", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    number = Integer(default=None, null=False)
+    format = Text(primary_key=True, default=None)
+    state = Text(default=None, null=False)
+    sha256 = Text(default=None, null=True)
+    bytes = BigInt(default=None, null=True)
+    reason = Text(default=None, null=True)
+    made_at = Timestamptz(default=None, null=False)

@@ -1,4 +1,4 @@
-"""Tax withheld on payments to individuals: which dated terms hold for a period. The arithmetic is in period.sql, step 4."""
+"""Tax withheld on payments to individuals: which dated terms hold for a period. The arithmetic is in compute.sql, step 4."""
 
 from __future__ import annotations
 
