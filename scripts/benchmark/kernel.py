@@ -141,8 +141,9 @@ def brand() -> brands.Brand:
     )
 
 
-async def take_in(books: brands.Brand, lines: int, seed: int) -> None:
-    """The brand's books, made by SQL and taken in by the rooms' own doors."""
+@contextlib.asynccontextmanager
+async def staged(books: brands.Brand, lines: int, seed: int) -> AsyncIterator[int]:
+    """A brand made by SQL and taken in by the rooms' own doors; yields its intake with the sales still to be taken in."""
     await brands.create(brand=books)
     async with db.atomic(books.id):
         connection = db.connection()
@@ -152,13 +153,18 @@ async def take_in(books: brands.Brand, lines: int, seed: int) -> None:
         )
         await connection.execute("INSERT INTO wanted VALUES ($1, $2, $3, $4)", lines, seed, STARTS_ON, DAYS)
         await connection.execute(BRAND_SQL.read_text(encoding="utf-8"))
+        number = await intake.receive(now=clock.now())
         await reseller.add_tiers(staged="checked_tiers")
         await channel.add(staged="checked_channels")
         await reseller.add(resellers="checked_resellers", placements="checked_placements")
         await sku.add(staged="checked_skus")
-        await plan.add_rules(staged="checked_rules")
+        await plan.add_rules(staged="checked_rules", intake=number)
         await db.refresh_statistics()
-        number = await intake.receive(now=clock.now())
+        yield number
+
+
+async def take_in(books: brands.Brand, lines: int, seed: int) -> None:
+    async with staged(books, lines, seed) as number:
         await order.accept(staged="checked_orders", intake=number)
         await refund.accept(staged="checked_refunds", intake=number)
 
@@ -176,7 +182,9 @@ async def product(books: brands.Brand, meter: Meter) -> None:
         await settling.settle_periods(brand=books, through=THROUGH, now=clock.now(), progress=quiet)
 
 
-async def yardstick(books: brands.Brand, owner_url: str, meter: Meter) -> dict[str, int]:
+async def yardstick(
+    books: brands.Brand, owner_url: str, meter: Meter, *, tables: tuple[str, ...], referred_to: str
+) -> dict[str, int]:
     """Inserts each table again into its twin, as the app's role, in a transaction of its own; returns how many rows.
 
     What the entries refer to is first made as the product found it: a row that an earlier transaction has locked for its
@@ -185,9 +193,9 @@ async def yardstick(books: brands.Brand, owner_url: str, meter: Meter) -> dict[s
     rows: dict[str, int] = {}
     owner = await asyncpg.connect(owner_url)
     try:
-        for table in (*ENTRIES, *MEMBERSHIP):
+        for table in tables:
             await make_twin(owner, table)
-            await owner.execute(f"VACUUM (FREEZE) {REFERRED_TO}")
+            await owner.execute(f"VACUUM (FREEZE) {referred_to}")
             with meter.phase(table):
                 async with db.atomic(books.id):
                     done = await db.connection().execute(f"INSERT INTO twin_of_{table} SELECT * FROM {table}")
@@ -268,7 +276,7 @@ async def one_round(lines: int, seed: int) -> Round:
             backend = await db.connection().fetchval("SELECT pg_backend_pid()")
         done = Round(product=Meter(backend=backend), yardstick=Meter(backend=backend))
         await product(books, done.product)
-        done.rows = await yardstick(books, owner_url, done.yardstick)
+        done.rows = await yardstick(books, owner_url, done.yardstick, tables=(*ENTRIES, *MEMBERSHIP), referred_to=REFERRED_TO)
         async with db.atomic(books.id):
             sums = await db.connection().fetchrow(
                 "SELECT count(*), sum(gross_minor), count(DISTINCT period) AS periods FROM statement"

@@ -26,8 +26,12 @@ KEYS = {
 LOCALES = ("zh-CN", "en")
 WITHHOLDINGS = ("none", "cn-labor", "cn-platform")
 MOST_DECIMALS = 2
+RATE_DECIMALS = 6
 MOST_HOLD_DAYS = 90
 LONGEST_NAME = 80
+
+
+Value = str | int | dt.date
 
 
 class BrandRefusedError(errors.RefusedError):
@@ -74,6 +78,17 @@ def read(path: Path) -> brand.Brand:
     )
 
 
+def settings(of: brand.Brand) -> dict[str, dict[str, Value]]:
+    """The tables of a brand.toml that reads as this brand, with every key that has a value."""
+    rate = money.format_plain(of.max_total_rate_ppm, RATE_DECIMALS).rstrip("0").rstrip(".")
+    found: dict[str, Value | None] = {
+        **{key: getattr(of, key) for keys in KEYS.values() for key in keys if key not in ("max_total_rate", "min_payout")},
+        "max_total_rate": rate,
+        "min_payout": money.format_plain(of.min_payout_minor, of.decimals),
+    }
+    return {table: {key: value for key in keys if (value := found[key]) is not None} for table, keys in KEYS.items()}
+
+
 def _parse(path: Path) -> dict[str, dict[str, Any]]:
     try:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -101,7 +116,7 @@ def _limits(compliance: dict[str, Any]) -> dict[str, Any]:
     expires_on, opinion = _date(compliance), _text(compliance, "compliance.legal_opinion")
     if policy.needs_opinion and (opinion is None or expires_on is None):
         raise BrandRefusedError(f"brand.toml: compliance.policy {name} needs compliance.legal_opinion and compliance.expires_on")
-    rate = _decimal(compliance, "compliance.max_total_rate", 6, None)
+    rate = _decimal(compliance, "compliance.max_total_rate", RATE_DECIMALS, None)
     if rate is not None and rate > policy.max_total_rate_ppm:
         raise BrandRefusedError(
             f"brand.toml: compliance.max_total_rate may only tighten {name}'s {policy.max_total_rate_ppm} ppm of the net"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qucheng.bundle import network, values
+from qucheng.bundle import messages, network, values
 from qucheng.bundle.files import Kind
 from qucheng.core import db
 
@@ -122,7 +122,7 @@ def _repeated(file: File) -> str:
     return f"""
         WITH first AS (SELECT {_key(file, "c")}, min(c.row) AS row FROM checked_{file.name} c WHERE c.fault IS NULL
                        GROUP BY {_key(file, "c")} HAVING count(*) > 1)
-        UPDATE checked_{file.name} c SET fault = {_verdict(file, "f")}
+        UPDATE checked_{file.name} c SET fault = {_verdict(file, "f", "")}
         FROM (SELECT c.* FROM first JOIN checked_{file.name} c USING (row)) f
         WHERE c.fault IS NULL AND c.row > f.row AND ({_key(file, "c")}) = ({_key(file, "f")})"""
 
@@ -130,14 +130,18 @@ def _repeated(file: File) -> str:
 def _known(file: File) -> str:
     """Rows whose key an earlier import took."""
     return f"""
-        UPDATE checked_{file.name} c SET fault = {_verdict(file, "s")} FROM {file.table} s
+        UPDATE checked_{file.name} c SET fault = {_verdict(file, "s", messages.STORED)} FROM {file.table} s
         WHERE s.brand_id = current_brand() AND (c.fault IS NULL OR c.fault = 'duplicate' OR c.fault LIKE 'key.conflict:%')
           AND ({_key(file, "c")}) = ({_key(file, "s")})"""
 
 
-def _verdict(file: File, other: str) -> str:
+def _verdict(file: File, other: str, where: str) -> str:
+    """where: nothing for another row of the file, messages.STORED for a stored one."""
+    column = next(c.name for c in file.columns if c.field == file.key[0])
     values_of = [f"({', '.join(f'{alias}.{c.field}' for c in file.columns)})" for alias in ("c", other)]
-    return f"CASE WHEN {values_of[0]} IS NOT DISTINCT FROM {values_of[1]} THEN 'duplicate' ELSE 'key.conflict:{file.key[0]}' END"
+    return (
+        f"CASE WHEN {values_of[0]} IS NOT DISTINCT FROM {values_of[1]} THEN 'duplicate' ELSE 'key.conflict:{column}{where}' END"
+    )
 
 
 def _key(file: File, alias: str) -> str:

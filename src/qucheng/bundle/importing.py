@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qucheng.bundle import checks, files, messages, network, staging, values
 from qucheng.catalog import channel, channel_price, sku
 from qucheng.commission import plan
@@ -20,17 +22,39 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 REFUNDS_SQL = Path(__file__).with_name("refunds.sql")
-# The room that takes in the accepted rows of a file; facts also remember their intake.
+# The room that takes in the accepted rows of a file; rules and facts also remember their intake.
 ADDS = {
     "tiers": reseller.add_tiers,
     "channels": channel.add,
     "skus": sku.add,
     "prices": channel_price.add,
-    "rules": plan.add_rules,
 }
-ACCEPTS = {"orders": order.accept, "refunds": refund.accept, "adjustments": adjustment.add}
-# Sorting and hashing by the million; the connection is this run's own.
-WORK_MEMORY = "SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2; SET LOCAL temp_buffers = '64MB';"
+ACCEPTS = {"rules": plan.add_rules, "orders": order.accept, "refunds": refund.accept, "adjustments": adjustment.add}
+# Sorting and hashing by the million. temp_buffers stay as they are on a connection that has had temporary tables before.
+WORK_MEMORY = """
+    SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2;
+    DO $$ BEGIN
+        SET LOCAL temp_buffers = '64MB';
+    EXCEPTION WHEN invalid_parameter_value THEN NULL;
+    END $$;"""
+
+
+class FileCount(msgspec.Struct, frozen=True):
+    """What became of the rows of a file."""
+
+    file: str
+    rows: int
+    imported: int
+    duplicate: int
+    rejected: int
+
+
+async def counts(*, number: int) -> list[FileCount]:
+    """By file, of one intake of the visible brand."""
+    rows = await db.connection().fetch(
+        "SELECT file, rows, imported, duplicate, rejected FROM intake_file WHERE intake = $1 ORDER BY file", number
+    )
+    return [FileCount(**dict(row)) for row in rows]
 
 
 async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Progress) -> int:
@@ -63,8 +87,6 @@ async def _take_file(file: files.File, brand: Brand, number: int) -> None:
         # joins and moves are judged together, by date
         await network.judge(brand)
         await reseller.add(resellers="checked_resellers", placements=staged)
-        # the chains of the day are looked up for every line: not by a planner that takes the network for empty
-        await db.refresh_statistics()
     elif file.name in ACCEPTS:
         if file.name == "refunds":
             await db.run_script(REFUNDS_SQL.read_text(encoding="utf-8"))

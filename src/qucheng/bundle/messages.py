@@ -37,6 +37,8 @@ FORMS = {
     Kind.RESELLER_KIND: ("individual 或 company", "individual or company"),
     Kind.CHANNEL_KIND: ("agency 或 wholesale", "agency or wholesale"),
 }
+# Ends a fault that is one with what an earlier delivery brought.
+STORED = ":stored"
 RATE = (
     "0 至 1、最多 6 位小数的费率；per_unit 为小于 10⁶ 的金额；graduated、slab 为自 0 起递增的「起点:费率;…」",
     "a share from 0 to 1 with at most 6 decimals; for per_unit money below 10^6; for graduated and slab brackets from:rate;… that start at 0 and rise",
@@ -74,6 +76,10 @@ SENTENCES = {
         "quantity or amount: with earlier refunds it takes more than the line has",
     ),
     "key.conflict": ("{column}：已有同一编号而内容不同的行", "{column}: there is a row with this key and other values already"),
+    "key.conflict:stored": (
+        "{column}：平台上已存有同一编号而内容不同的行，以已存的为准，导入不改它；{remedy}",
+        "{column}: a row with this key and other values is stored, and stays; an import does not change it: {remedy}",
+    ),
     "network.depth_exceeded": ("parent：超过层级上限 {depth}", "parent: deeper than the depth cap of {depth}"),
     "network.parent_joined_later": ("parent：上级此日尚未加入", "parent: has not joined by this day"),
     "network.cycle": ("parent：归属成环", "parent: would stand above itself"),
@@ -85,12 +91,32 @@ SENTENCES = {
 }
 
 
+# What to do about a stored row, by file.
+DATED = ("请在平台上修改，并写明生效日", "change it on the platform, with the date from which it holds")
+REMEDIES = {
+    "resellers": (
+        "上级与分级请在 placements.csv 加一行，写明 effective_on；其余在平台上修改，并写明生效日",
+        "for another parent or tier add a row to placements.csv with its effective_on; change the rest on the platform, with a date",
+    ),
+    "placements": ("请另加一行，effective_on 取新的日期", "add a row with a later effective_on"),
+    "prices": ("请另加一行，starts_on 取新的日期", "add a row with a later starts_on"),
+    "rules": (
+        "请用新编号另立一条规则，以 starts_on 起算、priority 更高；或在平台上发布方案的新版本",
+        "give the new rule a code of its own, a starts_on and a higher priority, or publish a new version of the plan on the platform",
+    ),
+    "orders": ("请用退款或调整更正", "correct it by a refund or an adjustment"),
+    "refunds": ("请用调整更正", "correct it by an adjustment"),
+    "adjustments": ("请另记一笔调整更正", "correct it by another adjustment"),
+}
+
+
 def sentence(fault: str, name: str, brand: Brand) -> str:
-    """fault: a code, a colon and the column at fault; name: of the file, without .csv."""
-    code, _, column = fault.partition(":")
+    """fault: a code, a colon and the column at fault, STORED where that is so; name: of the file, without .csv."""
+    code, _, column = fault.removesuffix(STORED).partition(":")
     language = 1 if brand.locale == "en" else 0
-    return SENTENCES[code][language].format(
+    return SENTENCES[code + STORED if fault.endswith(STORED) else code][language].format(
         column=column,
+        remedy=REMEDIES.get(name, DATED)[language],
         form=_form(code, name, column)[language],
         policy=brand.policy,
         levels=brand.max_levels,

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from qucheng.core import db, doctor
-from qucheng.settlement import document_pdf, document_pool, document_source
+from qucheng.settlement import document, document_folder, document_pdf, document_pool, document_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,7 @@ async def write(*, brand: Brand, out: Path, pool: document_pool.Renderer, progre
     folder.mkdir(parents=True, exist_ok=True)
     async with db.atomic(brand.id):
         numbers = [row[0] for row in await db.connection().fetch("SELECT statement_no FROM statement")]
-    for stale in {path.stem for path in folder.glob(f"{brand.code}-*.pdf")} - set(numbers):
-        (folder / f"{stale}.pdf").unlink()
+    document_folder.clear(folder, brand.code, {f"{number}.pdf" for number in numbers})
     failed: dict[str, str] = {}
     with progress.stage("render", total=len(numbers), unit="statements") as done:
         async for batch in document_source.batches(brand=brand):
@@ -53,13 +52,14 @@ def _render(
     pool: document_pool.Renderer, batch: list[tuple[StatementDocument, bytes]], folder: Path, done: Callable[[int], None]
 ) -> dict[str, str]:
     failed: dict[str, str] = {}
-    for statement_no, pdf in pool.render_all(batch):
-        if isinstance(pdf, str):
-            failed[statement_no] = pdf
+    items = (document_pool.Item(paper.statement_no, document.canonical_json(paper), lines_csv) for paper, lines_csv in batch)
+    for statement_no, files in pool.render_all(items):
+        if isinstance(files, str):
+            failed[statement_no] = files
             (folder / f"{statement_no}.pdf").unlink(missing_ok=True)
         else:
             fresh = folder / f".{statement_no}.{os.getpid()}"
-            fresh.write_bytes(pdf)
+            fresh.write_bytes(files["pdf"])
             fresh.replace(folder / f"{statement_no}.pdf")
         done(1)
     return failed

@@ -20,6 +20,7 @@ STAGES = {
     "accrue": "accruing commissions",
     "settle": "settling the periods",
     "write": "writing the books",
+    "export": "writing the bundle",
     "render": "rendering statements",
 }
 
@@ -49,6 +50,15 @@ class Progress:
             task = self._bar.add_task(STAGES[name], total=total, unit=unit)
             yield lambda more: self._bar.advance(task, more)
             self._bar.update(task, completed=total)
+        self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - started
+
+    @contextlib.contextmanager
+    def following(self, name: str, *, unit: str) -> Iterator[Callable[[int, int], None]]:
+        """As stage(), for work that others may do: yields the function that is told what is done of how much."""
+        started = time.monotonic()
+        with self._bar:
+            task = self._bar.add_task(STAGES[name], total=None, unit=unit)
+            yield lambda done, total: self._bar.update(task, completed=done, total=total or None)
         self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - started
 
 

@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 
-class FileCount(msgspec.Struct, frozen=True):
-    file: str
-    rows: int
-    imported: int
-    duplicate: int
-    rejected: int
-
-
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Amounts in minor units of the brand's currency. failed: why a statement has no PDF, by its number.
 
@@ -39,7 +31,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     currency: str
     decimals: int
-    files: list[FileCount]
+    files: list[importing.FileCount]
     statements: int
     gross_minor: int
     tax_minor: int
@@ -62,7 +54,7 @@ async def settle_bundle(
             pool = stack.enter_context(papers.renderer(settings)) if pdf else None
             await stack.enter_async_context(workspace(settings))
         await brands.create(brand=brand)
-        await importing.take_in(folder=folder, brand=brand, now=now, progress=progress)
+        number = await importing.take_in(folder=folder, brand=brand, now=now, progress=progress)
         with progress.stage("accrue", total=accrual.steps(), unit="steps") as done:
             await db.refresh_statistics()
             await accrual.accrue(brand_id=brand.id, now=now, done=done)
@@ -72,7 +64,7 @@ async def settle_bundle(
             await db.refresh_statistics()
             await books.write(brand=brand, out=out)
         failed = await papers.write(brand=brand, out=out, pool=pool, progress=progress) if pool else {}
-        return await _outcome(brand, failed, await linter.findings(brand=brand))
+        return await _outcome(brand, number, failed, await linter.findings(brand=brand))
 
 
 @contextlib.asynccontextmanager
@@ -96,9 +88,9 @@ async def settle_periods(*, brand: Brand, through: dt.date, now: dt.datetime, pr
             done(1 if following is None else (following.year - last.year) * 12 + following.month - last.month)
 
 
-async def _outcome(brand: Brand, failed: dict[str, str], plan: linter.Report) -> Outcome:
+async def _outcome(brand: Brand, number: int, failed: dict[str, str], plan: linter.Report) -> Outcome:
     async with db.atomic(brand.id):
-        files = await db.connection().fetch("SELECT file, rows, imported, duplicate, rejected FROM intake_file ORDER BY file")
+        files = await importing.counts(number=number)
         sums = await db.connection().fetchrow(
             "SELECT count(*) AS statements, coalesce(sum(gross_minor), 0)::bigint AS gross_minor, coalesce(sum(tax_minor), 0)::bigint AS tax_minor,"
             " coalesce(sum(net_minor), 0)::bigint AS net_minor FROM statement"
@@ -106,7 +98,7 @@ async def _outcome(brand: Brand, failed: dict[str, str], plan: linter.Report) ->
     return Outcome(
         currency=brand.currency,
         decimals=brand.decimals,
-        files=[FileCount(**dict(row)) for row in files],
+        files=files,
         failed=failed,
         plan=[finding.en if brand.locale == "en" else finding.zh for finding in plan.findings],
         plan_more=plan.more,

@@ -47,18 +47,27 @@ CREATE TEMP TABLE slice ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on
 FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule WHERE starts_on IS NOT NULL UNION SELECT ends_on FROM rule WHERE ends_on IS NOT NULL) days;
 
+-- Which rules an intake knows: those that came with deliveries up to the last one that was there when it was accrued, which
+-- for the waiting ones is the last of all. As the number of the last delivery among these that brought a rule.
+CREATE TEMP TABLE epoch ON COMMIT DROP AS
+SELECT i.number AS intake, i.accrued_at IS NULL AS is_new, coalesce(max(d.intake), 0) AS epoch
+FROM (SELECT number, accrued_at, coalesce(accrued_through, max(number) OVER ()) AS known FROM intake) i
+LEFT JOIN (SELECT DISTINCT intake FROM rule) d ON d.intake <= i.known
+GROUP BY i.number, i.accrued_at;
+ANALYZE epoch;
+
 -- 3. The states of the lines in play: new ones, and older ones with a new refund. Self-purchases and wholesale lines earn
 -- nothing. From expires_on of a legal opinion on, a sale under cn-two-tier earns the seller alone. Once all the money of a
--- line is back, no unit of it is left. What decides about a line's rules becomes one text, its term: slice, SKU if a rule
--- names it, channel, tiers of those who may earn, and last the category, which may hold anything.
+-- line is back, no unit of it is left. What decides about a line's rules becomes one text, its term: epoch, slice, SKU if a
+-- rule names it, channel, tiers of those who may earn, and last the category, which may hold anything.
 CREATE TEMP TABLE state ON COMMIT DROP AS
 WITH chosen AS (
-    SELECT l.*, true AS is_new FROM intake i JOIN order_line l ON l.brand_id = i.brand_id AND l.intake = i.number
-    WHERE i.accrued_at IS NULL
+    SELECT l.*, true AS is_new, i.epoch FROM epoch i JOIN order_line l ON l.brand_id = current_brand() AND l.intake = i.intake
+    WHERE i.is_new
     UNION ALL
-    SELECT l.*, false FROM (SELECT DISTINCT order_no, line_no FROM new_refund) r JOIN order_line l USING (order_no, line_no)
-    JOIN intake i ON i.brand_id = l.brand_id AND i.number = l.intake
-    WHERE l.brand_id = current_brand() AND i.accrued_at IS NOT NULL
+    SELECT l.*, false, i.epoch FROM (SELECT DISTINCT order_no, line_no FROM new_refund) r JOIN order_line l USING (order_no, line_no)
+    JOIN epoch i ON i.intake = l.intake
+    WHERE l.brand_id = current_brand() AND NOT i.is_new
 ), earlier AS (
     SELECT r.order_no, r.line_no, sum(r.amount_minor)::bigint AS amount, sum(r.quantity)::bigint AS quantity
     FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN refund r USING (order_no, line_no)
@@ -66,7 +75,7 @@ WITH chosen AS (
     WHERE r.brand_id = current_brand() AND i.accrued_at IS NOT NULL GROUP BY 1, 2
 )
 SELECT l.order_no, l.line_no, 0 AS step, NULL::text AS refund_no, l.intake, NULL::timestamptz AS refunded_at, l.is_new,
-       concat_ws(' ', width_bucket(l.paid_on, slices.starts_on), coalesce(named.sku, ''), l.channel, l.tier,
+       concat_ws(' ', l.epoch, width_bucket(l.paid_on, slices.starts_on), coalesce(named.sku, ''), l.channel, l.tier,
                  CASE WHEN levels >= 2 THEN coalesce(l.parent_tier, '') ELSE '' END,
                  CASE WHEN levels >= 3 THEN coalesce(l.grandparent_tier, '') ELSE '' END, l.category) AS term,
        l.reseller, l.parent, l.grandparent, l.paid_at, l.paid_at + make_interval(hours => 24 * b.hold_days) AS matures_at,
@@ -93,16 +102,16 @@ ANALYZE state;
 
 -- 4. The rules, compiled: those of a term are found by equality of keys.
 CREATE TEMP TABLE term ON COMMIT DROP AS
-SELECT term, split_part(term, ' ', 1)::bigint AS slice, split_part(term, ' ', 2) AS sku, split_part(term, ' ', 3) AS channel,
-       split_part(term, ' ', 4) AS tier, split_part(term, ' ', 5) AS parent_tier, split_part(term, ' ', 6) AS grandparent_tier,
-       regexp_replace(term, '^([^ ]* ){6}', '') AS category
+SELECT term, split_part(term, ' ', 1)::integer AS epoch, split_part(term, ' ', 2)::bigint AS slice, split_part(term, ' ', 3) AS sku,
+       split_part(term, ' ', 4) AS channel, split_part(term, ' ', 5) AS tier, split_part(term, ' ', 6) AS parent_tier,
+       split_part(term, ' ', 7) AS grandparent_tier, regexp_replace(term, '^([^ ]* ){7}', '') AS category
 FROM (SELECT DISTINCT term FROM state) terms;
 ANALYZE term;
 
 -- Level 0 stands for the bonuses on the seller's own volume; '' for a blank filter.
 CREATE TEMP TABLE rule_key ON COMMIT DROP AS
 SELECT coalesce(r.level, 0) AS level, s.slice, coalesce(r.sku, '') AS sku, coalesce(r.category, '') AS category,
-       coalesce(r.channel, '') AS channel, coalesce(r.tier, '') AS tier, r.code AS rule, r.preference
+       coalesce(r.channel, '') AS channel, coalesce(r.tier, '') AS tier, r.code AS rule, r.intake, r.preference
 FROM (SELECT *, row_number() OVER (ORDER BY priority DESC,
           (sku IS NOT NULL)::int * 8 + (category IS NOT NULL)::int * 4 + (channel IS NOT NULL)::int * 2 + (tier IS NOT NULL)::int DESC,
           starts_on DESC NULLS LAST, code) AS preference FROM rule) r
@@ -111,13 +120,13 @@ ANALYZE rule_key;
 
 CREATE TEMP TABLE rule_of_term ON COMMIT DROP AS
 SELECT c.term, c.level, k.rule, k.preference
-FROM (SELECT term, sku, category, channel, slice, 0 AS level, tier FROM term
-      UNION ALL SELECT term, sku, category, channel, slice, 1, tier FROM term
-      UNION ALL SELECT term, sku, category, channel, slice, 2, parent_tier FROM term WHERE parent_tier <> ''
-      UNION ALL SELECT term, sku, category, channel, slice, 3, grandparent_tier FROM term WHERE grandparent_tier <> '') c
+FROM (SELECT term, sku, category, channel, epoch, slice, 0 AS level, tier FROM term
+      UNION ALL SELECT term, sku, category, channel, epoch, slice, 1, tier FROM term
+      UNION ALL SELECT term, sku, category, channel, epoch, slice, 2, parent_tier FROM term WHERE parent_tier <> ''
+      UNION ALL SELECT term, sku, category, channel, epoch, slice, 3, grandparent_tier FROM term WHERE grandparent_tier <> '') c
 JOIN (SELECT DISTINCT level, sku <> '' AS by_sku, category <> '' AS by_category, channel <> '' AS by_channel, tier <> '' AS by_tier
       FROM rule_key) shape USING (level)
-JOIN rule_key k ON k.level = c.level AND k.slice = c.slice
+JOIN rule_key k ON k.level = c.level AND k.slice = c.slice AND k.intake <= c.epoch
     AND k.sku = CASE WHEN by_sku THEN c.sku ELSE '' END AND k.category = CASE WHEN by_category THEN c.category ELSE '' END
     AND k.channel = CASE WHEN by_channel THEN c.channel ELSE '' END AND k.tier = CASE WHEN by_tier THEN c.tier ELSE '' END
 WHERE NOT (by_sku AND c.sku = '');

@@ -27,6 +27,7 @@ class Rule(Table, tablename="rule", db=db.ENGINE, tags=["raw"]):
     priority = Integer(default=None, null=False)
     starts_on = Date(default=None, null=True)
     ends_on = Date(default=None, null=True)
+    intake = Integer(default=None, null=False)
 
 
 class RuleBracket(Table, tablename="rule_bracket", db=db.ENGINE, tags=["raw"]):

@@ -27,4 +27,7 @@ async def waiting() -> bool:
 
 
 async def mark_accrued(*, now: dt.datetime) -> None:
-    await db.connection().execute("UPDATE intake SET accrued_at = $1 WHERE accrued_at IS NULL", now)
+    """For all waiting intakes: the rules of deliveries up to the last one of now are theirs, later ones never."""
+    await db.connection().execute(
+        "UPDATE intake SET accrued_at = $1, accrued_through = (SELECT max(number) FROM intake) WHERE accrued_at IS NULL", now
+    )

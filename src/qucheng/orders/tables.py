@@ -16,6 +16,7 @@ class Intake(Table, tablename="intake", db=db.ENGINE, tags=["raw"]):
     number = Integer(primary_key=True, default=None)
     received_at = Timestamptz(default=None, null=False)
     accrued_at = Timestamptz(default=None, null=True)
+    accrued_through = Integer(default=None, null=True)
 
 
 class OrderLine(Table, tablename="order_line", db=db.ENGINE, tags=["raw"]):

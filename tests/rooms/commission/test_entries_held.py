@@ -140,10 +140,10 @@ async def test_accruing_again_finds_nothing_waiting(teller: asyncpg.Connection, 
 async def test_an_intake_that_is_opened_again_accrues_nothing_twice(
     teller: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection
 ) -> None:
-    await teller.execute("UPDATE intake SET accrued_at = NULL")
+    await teller.execute("UPDATE intake SET accrued_at = NULL, accrued_through = NULL")
     async with books.refused(owner, asyncpg.UniqueViolationError, "accrual_pkey"):
         await accrual.accrue(brand_id=brand.id, now=books.NOW)
-    await teller.execute("UPDATE intake SET accrued_at = $1", books.NOW)
+    await teller.execute("UPDATE intake SET accrued_at = $1, accrued_through = number", books.NOW)
 
 
 @pytest.mark.parametrize("table", ["accrual", "reversal", "own_volume", "rule", "rule_bracket"])

@@ -1,0 +1,108 @@
+"""A brand's books written as a bundle: what was accepted, as the files of one delivery. The same books are the same bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+import tomli_w
+
+from qucheng.bundle import books, brand_file, files
+from qucheng.bundle.files import Kind
+from qucheng.core import db, errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qucheng.bundle.files import Column, File
+    from qucheng.bundle.progress import Progress
+    from qucheng.identity.brand import Brand
+
+BRAND_FILE = "brand.toml"
+# First line of an exported brand.toml: an export takes the place of an earlier one, never of what a person wrote.
+MARK = "# The books of brand {}, as qucheng exported them.\n"
+UNFINISHED = re.compile(r"\.[a-z]+\.(?:csv|toml)\.[0-9]+")
+# What has no number of its own stands in the order of its keys.
+ORDER = {"orders": "intake, source_row", "refunds": "intake, source_row", "adjustments": "intake, source_row"}
+INSTANT = """to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS') || rtrim(to_char({0}, '.US'), '.0')"""
+
+
+class FolderTakenError(errors.RefusedError):
+    """The folder holds something else than an earlier export of the brand."""
+
+    code: ClassVar[str] = "export.folder_taken"
+    status: ClassVar[int] = 409
+
+
+async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
+    """Writes the bundle; until all of its files are whole the folder stays as it was. An import waits until it is done."""
+    _require_free(brand, out)
+    out.mkdir(parents=True, exist_ok=True)
+    fresh = {name: out / f".{name}.{os.getpid()}" for name in (*(file.file_name for file in files.FILES), BRAND_FILE)}
+    try:
+        with progress.stage("export", total=len(files.FILES), unit="files") as done:
+            async with db.atomic(brand.id):
+                await db.connection().execute("SELECT lock_brand($1, 'intake')", brand.id)
+                for file in files.FILES:
+                    await db.connection().copy_from_query(
+                        _query(file, brand.decimals), output=fresh[file.file_name], format="csv", header=True
+                    )
+                    done(1)
+        tables = MARK.format(brand.code) + "\n" + tomli_w.dumps(brand_file.settings(brand))
+        fresh[BRAND_FILE].write_text(tables, encoding="utf-8", newline="\n")
+        # a folder without brand.toml is no bundle: old files and new ones are never taken for one
+        (out / BRAND_FILE).unlink(missing_ok=True)
+        for name, path in fresh.items():
+            path.replace(out / name)
+    finally:
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
+
+
+def _require_free(brand: Brand, out: Path) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise FolderTakenError(f"{out} is not a folder: name another one.")
+    found = {path.name for path in out.iterdir() if not UNFINISHED.fullmatch(path.name)}
+    others = sorted(found - {BRAND_FILE, *(file.file_name for file in files.FILES)})
+    if others or (found and not _is_export(brand, out / BRAND_FILE)):
+        raise FolderTakenError(
+            f"{out} holds {', '.join(others[:5]) or 'files'}, and not an earlier export of {brand.code}: name an empty or a new folder."
+        )
+
+
+def _is_export(brand: Brand, path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as text:
+            return text.readline(len(MARK) + len(brand.code)) == MARK.format(brand.code)
+    except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+        return False
+
+
+def _query(file: File, decimals: int) -> str:
+    columns = ", ".join(f'{_text(column, decimals)} AS "{column.name}"' for column in file.columns)
+    order = ORDER.get(file.name) or ", ".join(f"t.{field} NULLS FIRST" for field in file.key)
+    return f"SELECT {columns} FROM {file.table} t WHERE brand_id = current_brand() ORDER BY {order}"
+
+
+def _text(column: Column, decimals: int) -> str:
+    """The stored value in the form in which bundle/values.py reads it."""
+    stored = f"t.{column.field}"
+    if column.kind in (Kind.MONEY, Kind.SIGNED_MONEY):
+        return books.money(stored, decimals)
+    if column.kind is Kind.DATE:
+        return f"to_char({stored}, 'YYYY-MM-DD')"
+    return _instant(stored) if column.kind is Kind.INSTANT else stored
+
+
+def _instant(stored: str) -> str:
+    """In UTC; the hours at either end that are outside 1900 to 2199 there, at an offset at which they are inside."""
+    shown = [
+        f"{INSTANT.format(f'({stored} AT TIME ZONE {zone})')} || '{offset}'"
+        for zone, offset in (("'UTC'", "Z"), ("interval '14 hours'", "+14:00"), ("interval '-14 hours'", "-14:00"))
+    ]
+    return (
+        f"CASE WHEN {stored} < '1900-01-01Z' THEN {shown[1]} WHEN {stored} >= '2200-01-01Z' THEN {shown[2]} ELSE {shown[0]} END"
+    )
