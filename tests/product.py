@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import subprocess
@@ -11,6 +12,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from qucheng import cli
 
@@ -35,6 +38,8 @@ class Run:
 
 def run(*arguments: str | Path) -> Run:
     """Any command line of the product, in this process."""
+    # a process of the product's own sets up its log in cli.main()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     stdout, stderr = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         status = cli.run([str(argument) for argument in arguments])

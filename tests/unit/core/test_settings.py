@@ -36,6 +36,8 @@ def test_variables_are_taken_and_an_empty_one_counts_as_unset() -> None:
         ({"DATABASE_URL": "mysql://u:geheim@db/x"}, "DATABASE_URL must begin with postgresql://"),
         ({"REDIS_URL": "geheim"}, "REDIS_URL must begin with redis://"),
         ({"APP_DATABASE_URL": "postgresql://a:geheim@db/x"}, "DATABASE_URL is not"),
+        ({"QUCHENG_METRICS_TOKEN": "geheim"}, "QUCHENG_METRICS_TOKEN must be 20 or more"),
+        ({"QUCHENG_METRICS_TOKEN": "geheim geheim geheim geheim"}, "without spaces"),
     ],
 )
 def test_a_variable_that_cannot_be_meant_is_refused_without_its_value(variables: dict[str, str], message: str) -> None:

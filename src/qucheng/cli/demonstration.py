@@ -1,0 +1,49 @@
+"""qucheng demo, and how a settled bundle is summed up."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from qucheng.bundle import progress as progresses
+from qucheng.bundle import settle as settling
+from qucheng.bundle import showcase
+from qucheng.cli import brands
+from qucheng.core import clock, money, settings
+
+DONE, STOPPED = 0, 1
+
+
+def demo() -> int:
+    """Settle the demo brand: three months of 岚汐权益, with its statements as PDF. Done once; later it is found done."""
+    report, current = progresses.Progress(), settings.load()
+    folder, outcome = asyncio.run(showcase.settle_demo(settings=current, now=clock.now(), progress=report))
+    if outcome is not None:
+        summary(outcome, report.seconds)
+    books = folder / "books"
+    print(f"\nThe demo brand 岚汐权益 {'is settled' if outcome else 'was settled before'}, 2026-08 to 2026-10.")
+    print(f"  its sales    {folder / 'bundle'}")
+    print(f"  its books    {books}  (statements.csv, entries.csv, journal.csv, rejected.csv, flags.csv)")
+    print(f"  statements   {books / 'statements'}  ({len(list((books / 'statements').glob('*.pdf')))} PDF files)")
+    return STOPPED if outcome is not None and outcome.failed else DONE
+
+
+def summary(outcome: settling.Outcome, seconds: dict[str, float]) -> None:
+    brands.print_files(outcome.files)
+    figures = ((name, getattr(outcome, f"{name}_minor")) for name in ("gross", "tax", "net"))
+    print(
+        f"statements {outcome.statements}",
+        *(f"{name} {money.format_plain(minor, outcome.decimals)}" for name, minor in figures),
+        outcome.currency,
+        sep="  ",
+    )
+    if outcome.plan:
+        print("the rules, at worst (they are settled as they are):")
+        print(
+            *(f"  {sentence}" for sentence in outcome.plan),
+            *([f"  … and {outcome.plan_more} more"] if outcome.plan_more else []),
+            sep="\n",
+        )
+    for statement_no, reason in outcome.failed.items():
+        print(f"{statement_no}: {reason}", file=sys.stderr)
+    print("  ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items()))

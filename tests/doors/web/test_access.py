@@ -1,0 +1,145 @@
+"""What a request leaves in the log: a line of its own, and nothing that it brought."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import structlog
+from litestar import Request, params, post
+
+from qucheng import app as wiring
+from qucheng.core import db, errors, log, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from tests import books
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "kanarie7431"
+
+
+class NotForSaleError(errors.RefusedError):
+    code = "sku.not_for_sale"
+    status = 422
+
+
+@post("/skus/{code:str}")
+async def refuse(code: params.FromPath[str]) -> None:
+    raise NotForSaleError(f"{code} is not for sale.")
+
+
+@post("/brands/{code:str}")
+async def insert_twice(code: params.FromPath[str], request: Request[Any, Any, Any]) -> None:
+    """The error of the database quotes the row."""
+    body = (await request.body()).decode()
+    async with db.atomic():
+        await db.connection().execute(
+            "CREATE TEMPORARY TABLE shelf (code text CONSTRAINT shelf_code_unique UNIQUE) ON COMMIT DROP"
+        )
+        for _ in range(2):
+            await db.connection().execute("INSERT INTO shelf VALUES ($1)", code + body)
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What this process logs while the test runs, as serve configures it; afterwards logging is as it was."""
+    root, names = logging.getLogger(), ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar", "arq", "asyncio", "qucheng")
+    handlers, level = list(root.handlers), root.level
+    before = [(each, list(each.handlers), each.level, each.propagate) for each in map(logging.getLogger, names)]
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook, logging.raiseExceptions
+    stream = io.StringIO()
+    log.configure(stream)
+    yield stream
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    sys.excepthook, threading.excepthook, sys.unraisablehook, logging.raiseExceptions = hooks
+    root.handlers[:], root.level = handlers, level
+    for each, its, standing, passes in before:
+        each.handlers[:], each.propagate = its, passes
+        each.setLevel(standing)
+
+
+@pytest.fixture
+async def client(workspace: books.Workspace, logged: io.StringIO, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    assert workspace
+    app = wiring.create_app(settings.load({"QUCHENG_VAR": str(tmp_path)}))
+    app.register(refuse)
+    app.register(insert_twice)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type] # litestar's types of the same interface
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as made:
+        yield made
+    assert logged
+
+
+def lines(logged: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in logged.getvalue().splitlines()]
+
+
+async def test_a_request_is_one_line_with_its_id_and_the_routes_template(client: httpx.AsyncClient, logged: io.StringIO) -> None:
+    answer = await client.get("/healthz", headers={"X-Request-ID": "visit-0815"})
+    assert answer.headers["x-request-id"] == "visit-0815"
+    (line,) = lines(logged)
+    assert line.pop("duration_ms") >= 0
+    assert str(line.pop("time")).endswith("Z")
+    assert line == {
+        "level": "info", "logger": "qucheng.web.access", "event": "request", "request_id": "visit-0815",
+        "method": "GET", "route": "/healthz", "status": 200,
+    }  # fmt: skip
+
+
+async def test_nothing_that_a_request_brings_is_in_the_log(client: httpx.AsyncClient, logged: io.StringIO) -> None:
+    everywhere: dict[str, Any] = {
+        "params": {CANARY: CANARY},
+        "headers": {"X-Request-ID": f"{CANARY} {CANARY}", "Authorization": CANARY, "Cookie": f"a={CANARY}", "X-A": CANARY},
+    }
+    answers = [
+        await client.get(f"/{CANARY}", **everywhere),
+        await client.request(CANARY.upper(), f"/brands/{CANARY}", **everywhere),
+        await client.post(f"/skus/{CANARY}", content=CANARY, **everywhere),
+        await client.post(f"/brands/{CANARY}", content=CANARY, **everywhere),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (404, "http.not_found"), (405, "http.method_not_allowed"), (422, "sku.not_for_sale"), (500, "unexpected"),
+    ]  # fmt: skip
+    assert answers[2].json()["detail"] == f"{CANARY} is not for sale."
+    assert CANARY not in answers[3].text
+    assert [(line["event"], line.get("route"), line.get("status")) for line in lines(logged)] == [
+        ("request", "(none)", 404),
+        ("request", "(none)", 405),
+        ("request", "/skus/{code}", 422),
+        ("a request failed", None, None),
+        ("request", "/brands/{code}", 500),
+    ]
+    assert CANARY not in logged.getvalue().lower()
+
+
+async def test_a_failure_is_logged_with_what_finds_it(client: httpx.AsyncClient, logged: io.StringIO) -> None:
+    answer = await client.post(f"/brands/{CANARY}", content=CANARY)
+    failed, request = lines(logged)
+    assert failed["request_id"] == request["request_id"] == answer.headers["x-request-id"]
+    (error,) = failed["error"]
+    assert (error["type"], error["sqlstate"], error["constraint"]) == (
+        "asyncpg.exceptions.UniqueViolationError", "23505", "shelf_code_unique",
+    )  # fmt: skip
+    assert any(frame.endswith(":insert_twice") for frame in error["frames"])
+
+
+async def test_the_library_would_have_logged_it(client: httpx.AsyncClient, logged: io.StringIO) -> None:
+    """The canary of the database's error is real: formatted as the standard library does, it is in the text."""
+    plain = io.StringIO()
+    handler = logging.StreamHandler(plain)
+    logging.getLogger("qucheng").addHandler(handler)
+    await client.post(f"/brands/{CANARY}", content=CANARY)
+    logging.getLogger("qucheng").removeHandler(handler)
+    assert f"Key (code)=({CANARY}{CANARY}) already exists" in plain.getvalue()
+    assert CANARY not in logged.getvalue()
