@@ -6,7 +6,18 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig, table_finder
 
-ROOMS_WITH_TABLES = ("core", "identity", "ledger", "network", "catalog", "orders", "commission", "settlement", "bundle", "insight")
+ROOMS_WITH_TABLES = (
+    "core",
+    "identity",
+    "ledger",
+    "network",
+    "catalog",
+    "orders",
+    "commission",
+    "settlement",
+    "bundle",
+    "insight",
+)
 
 APP_CONFIG = AppConfig(
     app_name="qucheng",

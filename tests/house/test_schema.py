@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests.house import schema_lists
 
 from qucheng.core import database
 
@@ -21,39 +22,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 APP_ROLE = "qucheng_app"
-
-# no brand_id, and why that is right
-WITHOUT_BRAND = {
-    "brand": "its id is the brand_id of all others, and its policy reads that",
-    "migration": "Piccolo's list of what was applied",
-}
-
-# nullable columns of foreign keys, and what a blank means
-NULLABLE_REFERENCES = {
-    "reseller.parent": "a root has none",
-    "placement.parent": "a root has none",
-    "channel_price.channel": "the base price",
-    "channel_price.tier": "any tier",
-    "rule.sku": "any SKU",
-    "rule.channel": "any channel",
-    "rule.tier": "any tier",
-}
-
-APPEND_ONLY = (
-    "accrual",
-    "reversal",
-    "bonus",
-    "adjustment",
-    "statement",
-    "statement_accrual",
-    "statement_reversal",
-    "statement_adjustment",
-    "journal_entry",
-    "posting",
-    "order_line",
-    "refund",
-    "placement",
-)
 
 BRANDED = """
     SELECT c.oid, c.relname AS name FROM pg_class c WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'p')
@@ -257,10 +225,10 @@ CHECKS = {
     ),
 }
 LISTS = {
-    "a table without brand_id is in the list": sorted(WITHOUT_BRAND),
-    "a nullable reference is in the list": sorted(NULLABLE_REFERENCES),
-    "the app takes nothing out of history": list(APPEND_ONLY),
-    "history has triggers that refuse": list(APPEND_ONLY),
+    "a table without brand_id is in the list": sorted(schema_lists.WITHOUT_BRAND),
+    "a nullable reference is in the list": sorted(schema_lists.NULLABLE_REFERENCES),
+    "the app takes nothing out of history": list(schema_lists.APPEND_ONLY),
+    "history has triggers that refuse": list(schema_lists.APPEND_ONLY),
 }
 
 
@@ -317,14 +285,14 @@ async def test_a_planted_fault_is_seen(owner_connection: asyncpg.Connection, che
 
 async def test_the_lists_name_only_what_is_there(owner_connection: asyncpg.Connection) -> None:
     tables = {row[0] for row in await owner_connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
-    assert set(WITHOUT_BRAND) | set(APPEND_ONLY) <= tables
+    assert set(schema_lists.WITHOUT_BRAND) | set(schema_lists.APPEND_ONLY) <= tables
     columns = await owner_connection.fetch(
         "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public' AND is_nullable = 'YES'"
     )
-    assert set(NULLABLE_REFERENCES) <= {row[0] for row in columns}
+    assert set(schema_lists.NULLABLE_REFERENCES) <= {row[0] for row in columns}
 
 
-@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("table", schema_lists.APPEND_ONLY)
 async def test_not_even_the_owner_rewrites_history(owner_connection: asyncpg.Connection, table: str) -> None:
     for change in (f"UPDATE {table} SET brand_id = brand_id", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
@@ -332,15 +300,27 @@ async def test_not_even_the_owner_rewrites_history(owner_connection: asyncpg.Con
                 await owner_connection.execute(change)
 
 
-async def test_the_app_role_has_no_power_over_the_checks(owner_connection: asyncpg.Connection) -> None:
+@pytest.mark.parametrize("role", database.SHARED_ROLES)
+async def test_no_role_of_ours_has_power_over_the_checks(owner_connection: asyncpg.Connection, role: str) -> None:
     roles = await owner_connection.fetch(
-        "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1",
-        APP_ROLE,
+        "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolcanlogin FROM pg_roles WHERE rolname = $1",
+        role,
     )
-    assert [tuple(role) for role in roles] == [(APP_ROLE, False, False, False, False, False)]
-    assert await owner_connection.fetchval("SELECT count(*) FROM pg_auth_members WHERE member = $1::regrole", APP_ROLE) == 0
-    assert not await owner_connection.fetchval("SELECT has_schema_privilege($1, 'public', 'CREATE')", APP_ROLE)
-    assert not await owner_connection.fetchval("SELECT has_database_privilege($1, current_database(), 'CREATE')", APP_ROLE)
+    assert [tuple(found) for found in roles] == [(role, False, False, False, False, False, False)]
+    assert not await owner_connection.fetchval("SELECT has_schema_privilege($1, 'public', 'CREATE')", role)
+    assert not await owner_connection.fetchval("SELECT has_database_privilege($1, current_database(), 'CREATE')", role)
+    owned = "SELECT count(*) FROM pg_class WHERE pg_has_role($1, relowner, 'MEMBER')"
+    assert await owner_connection.fetchval(owned, role) == 0
+
+
+async def test_the_roles_are_in_no_other_but_the_switch(owner_connection: asyncpg.Connection) -> None:
+    """Who is in the switch can become the reseller's role and has, before that, nothing of it."""
+    pairs = await owner_connection.fetch(
+        "SELECT member::regrole::text, roleid::regrole::text FROM pg_auth_members WHERE member::regrole::text = ANY ($1)",
+        list(database.SHARED_ROLES),
+    )
+    assert {tuple(pair) for pair in pairs} <= {("qucheng_switch", "qucheng_reseller")}
+    assert not await owner_connection.fetchval("SELECT rolinherit FROM pg_roles WHERE rolname = 'qucheng_switch'")
 
 
 @pytest.mark.parametrize(

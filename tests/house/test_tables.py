@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 UNDECLARED = {("journal_entry", "opened_by"), ("statement", "opened_by")}
 TYPES = {
     "uuid": "UUID", "text": "TEXT", "integer": "INTEGER", "smallint": "SMALLINT", "bigint": "BIGINT", "date": "DATE",
-    "timestamp with time zone": "TIMESTAMPTZ", "boolean": "BOOLEAN", "numeric": "NUMERIC",
+    "timestamp with time zone": "TIMESTAMPTZ", "boolean": "BOOLEAN", "numeric": "NUMERIC", "jsonb": "JSONB", "bytea": "BYTEA",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from qucheng.core import errors, log, supervisor
 HELP = """渠成: a reseller network platform with commission settlement for virtual goods.
 
 Exit status: 0 done; 3 done, with rows rejected; 1 stopped, with the reason, or something was found wrong; 2 wrong usage."""
-app = cyclopts.App(name="qucheng", help=HELP)
+app = cyclopts.App(name="qucheng", help=HELP, suppress_keyboard_interrupt=False)
 COMMANDS = {
     "settle": ("settlements:settle", "Settle a bundle into proven statements and balanced books, or a stored brand in place."),
     "demo": ("demonstration:demo", "Settle the demo brand."),

@@ -87,6 +87,7 @@ ENGINE = Engine()
 _hooks: contextvars.ContextVar[list[Callable[[], Awaitable[None]]] | None] = contextvars.ContextVar("hooks", default=None)
 
 _brand: contextvars.ContextVar[uuid.UUID | None] = contextvars.ContextVar("brand", default=None)
+_reseller: contextvars.ContextVar[str | None] = contextvars.ContextVar("reseller", default=None)
 
 
 @contextlib.asynccontextmanager
@@ -122,17 +123,22 @@ async def _refuse_unsafe_role() -> None:
 
 
 @contextlib.asynccontextmanager
-async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
+async def atomic(brand_id: uuid.UUID | None = None, *, reseller: str | None = None) -> AsyncIterator[None]:
     """One transaction, or inside another a savepoint; with brand_id, rows of that brand (and of no other) are visible.
 
+    With reseller as well, only what its people may see of them; a block inside shows no more, and none narrows one that shows more.
     Work added with `after_commit` runs when all is committed, and never for a block that was rolled back.
     """
+    if reseller is not None and brand_id is None:
+        raise RuntimeError("atomic() of a reseller is one of its brand")
     outer = ENGINE.current_transaction.get()
     if outer is not None:
         if brand_id not in (None, _brand.get()):
             raise RuntimeError(
                 "atomic() of one brand cannot stand inside another's: money never crosses brands in one transaction"
             )
+        if reseller not in (None, _reseller.get()):
+            raise RuntimeError("atomic() of a reseller cannot stand inside another's, or inside one that shows the whole brand")
         hooks = _hooks.get()
         mark = len(hooks or ())
         savepoint = await outer.savepoint()
@@ -145,15 +151,20 @@ async def atomic(brand_id: uuid.UUID | None = None) -> AsyncIterator[None]:
         await savepoint.release()  # type: ignore[no-untyped-call]
         return
     fresh: list[Callable[[], Awaitable[None]]] = []
-    token, standing = _hooks.set(fresh), _brand.set(brand_id)
+    token, standing, narrowed = _hooks.set(fresh), _brand.set(brand_id), _reseller.set(reseller)
     try:
         async with ENGINE.transaction():
             if brand_id is not None:
                 await connection().execute("SELECT set_config('qucheng.brand_id', $1, true)", str(brand_id))
+            if reseller is not None:
+                await connection().execute(
+                    "SELECT set_config('qucheng.reseller', $1, true), set_config('role', 'qucheng_reseller', true)", reseller
+                )
             yield
     finally:
         _hooks.reset(token)
         _brand.reset(standing)
+        _reseller.reset(narrowed)
     for hook in fresh:
         try:
             await hook()

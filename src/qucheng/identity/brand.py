@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
-from qucheng.core import db
+from qucheng.core import db, errors
 from qucheng.identity import tables
+
+
+class BrandUnknownError(errors.RefusedError):
+    code: ClassVar[str] = "brand.unknown"
+    status: ClassVar[int] = 404
 
 
 class Brand(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,3 +42,34 @@ async def create(*, brand: Brand) -> None:
     """Stores a brand that was read from its bundle; its limits have been checked against the policy."""
     async with db.atomic(brand.id):
         await tables.Brand.insert(tables.Brand(**msgspec.structs.asdict(brand)))
+
+
+async def read(brand_id: uuid.UUID) -> Brand:
+    async with db.atomic(brand_id):
+        row = await db.connection().fetchrow("SELECT * FROM brand")
+    if row is None:
+        raise BrandUnknownError(f"There is no brand {brand_id}.")
+    return Brand(**dict(row))
+
+
+async def named(code: str) -> Brand | None:
+    """The stored brand of that code, if there is one."""
+    async with db.atomic():
+        brand_id = await db.connection().fetchval("SELECT brand_named($1)", code)
+    return await read(brand_id) if brand_id is not None else None
+
+
+async def require(code: str) -> Brand:
+    """Raises BrandUnknownError, which names the brands that there are."""
+    brand = await named(code)
+    if brand is None:
+        codes = ", ".join([brand_code for _, brand_code in await every()][:10])
+        raise BrandUnknownError(f"There is no brand {code!r} here; there is {codes or 'none: import its bundle first'}.")
+    return brand
+
+
+async def every() -> list[tuple[uuid.UUID, str]]:
+    """Id and code of all brands, for work that the platform does for each of them."""
+    async with db.atomic():
+        rows = await db.connection().fetch("SELECT id, code FROM brands()")
+    return [(row["id"], row["code"]) for row in rows]

@@ -1,8 +1,11 @@
-"""The brand. The migration adds what Piccolo cannot say: the policy check and row-level security."""
+"""The brand, people, their sessions and roles, and what one asks of another.
+
+The migration adds what Piccolo cannot say: the policy check, row-level security, and keys within the brand.
+"""
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Date, Integer, SmallInt, Text
+from piccolo.columns import UUID, BigInt, Bytea, Date, Integer, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from qucheng.core import db
@@ -25,3 +28,111 @@ class Brand(Table, tablename="brand", db=db.ENGINE, tags=["raw"]):
     hold_days = SmallInt(default=None, null=False)
     min_payout_minor = BigInt(default=None, null=False)
     withholding = Text(default=None, null=False)
+
+
+class Person(Table, tablename="person", db=db.ENGINE, tags=["raw"]):
+    id = UUID(primary_key=True, default=None)
+    login_hash = Bytea(default=None, null=False)
+    login_cipher = Bytea(default=None, null=False)
+    name_cipher = Bytea(default=None, null=False)
+    locale = Text(default=None, null=False)
+    password_hash = Text(default=None, null=False)
+    state = Text(default=None, null=False)
+    created_at = Timestamptz(default=None, null=False)
+    password_at = Timestamptz(default=None, null=False)
+
+
+class SignInFailure(Table, tablename="sign_in_failure", db=db.ENGINE, tags=["raw"]):
+    login_hash = Bytea(default=None, null=False)
+    network = Text(primary_key=True, default=None)
+    failures = Integer(default=None, null=False)
+    last_at = Timestamptz(default=None, null=False)
+    blocked_until = Timestamptz(default=None, null=False)
+
+
+class SignInPressure(Table, tablename="sign_in_pressure", db=db.ENGINE, tags=["raw"]):
+    login_hash = Bytea(primary_key=True, default=None)
+    since = Timestamptz(default=None, null=False)
+    failures = Integer(default=None, null=False)
+
+
+class SecondFactor(Table, tablename="second_factor", db=db.ENGINE, tags=["raw"]):
+    user_id = UUID(primary_key=True, default=None)
+    secret_cipher = Bytea(default=None, null=False)
+    confirmed_at = Timestamptz(default=None, null=True)
+    last_step = BigInt(default=None, null=False)
+    failures = Integer(default=None, null=False)
+    blocked_until = Timestamptz(default=None, null=True)
+
+
+class RecoveryCode(Table, tablename="recovery_code", db=db.ENGINE, tags=["raw"]):
+    user_id = UUID(default=None, null=False)
+    code_hash = Bytea(primary_key=True, default=None)
+    used_at = Timestamptz(default=None, null=True)
+
+
+class Session(Table, tablename="session", db=db.ENGINE, tags=["raw"]):
+    id = UUID(primary_key=True, default=None)
+    user_id = UUID(default=None, null=False)
+    token_hash = Bytea(default=None, null=False)
+    brand = UUID(default=None, null=True)
+    membership = UUID(default=None, null=True)
+    started_at = Timestamptz(default=None, null=False)
+    seen_at = Timestamptz(default=None, null=False)
+    second_factor_at = Timestamptz(default=None, null=True)
+    device = Text(default=None, null=False)
+    network = Text(default=None, null=False)
+    ended_at = Timestamptz(default=None, null=True)
+    ending = Text(default=None, null=True)
+
+
+class PasswordReset(Table, tablename="password_reset", db=db.ENGINE, tags=["raw"]):
+    token_hash = Bytea(primary_key=True, default=None)
+    user_id = UUID(default=None, null=False)
+    requested_at = Timestamptz(default=None, null=False)
+    expires_at = Timestamptz(default=None, null=False)
+    used_at = Timestamptz(default=None, null=True)
+
+
+class Membership(Table, tablename="membership", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    user_id = UUID(default=None, null=False)
+    role = Text(default=None, null=False)
+    reseller = Text(default=None, null=True)
+    granted_at = Timestamptz(default=None, null=False)
+    granted_by = UUID(default=None, null=True)
+    revoked_at = Timestamptz(default=None, null=True)
+    revoked_by = UUID(default=None, null=True)
+
+
+class Invitation(Table, tablename="invitation", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    token_hash = Bytea(default=None, null=False)
+    login_hash = Bytea(default=None, null=False)
+    login_cipher = Bytea(default=None, null=False)
+    role = Text(default=None, null=False)
+    reseller = Text(default=None, null=True)
+    invited_at = Timestamptz(default=None, null=False)
+    invited_by = UUID(default=None, null=True)
+    expires_at = Timestamptz(default=None, null=False)
+    accepted_at = Timestamptz(default=None, null=True)
+    accepted_by = UUID(default=None, null=True)
+    withdrawn_at = Timestamptz(default=None, null=True)
+
+
+class Approval(Table, tablename="approval", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    action = Text(default=None, null=False)
+    payload = Text(default=None, null=False)
+    sha256 = Text(default=None, null=False)
+    maker = UUID(default=None, null=False)
+    checker = UUID(default=None, null=True)
+    state = Text(default=None, null=False)
+    requested_at = Timestamptz(default=None, null=False)
+    expires_at = Timestamptz(default=None, null=False)
+    decided_at = Timestamptz(default=None, null=True)
+    executed_at = Timestamptz(default=None, null=True)
+    reason = Text(default=None, null=True)

@@ -16,8 +16,8 @@ SENTENCES = {
         "尚未计提：结算该月时计提，以下按现在的规则试算",
         "not accrued yet: it will be when its month is settled; what follows is by the rules of now",
     ),
-    "level": ("第 {level} 级：{reseller}（{tier}）", "level {level}: {reseller} (tier {tier})"),
-    "level_of_nobody": ("第 {level} 级", "level {level}"),
+    "level": ("计佣层级 {level}：{reseller}（{tier}）", "level {level}: {reseller} (tier {tier})"),
+    "level_of_nobody": ("计佣层级 {level}", "level {level}"),
     "self_purchase": (
         "自购：买家是售出人或其上级本人，各级均不计佣",
         "earns nothing: a self-purchase, the buyer is the seller or someone above it",
@@ -53,7 +53,7 @@ SENTENCES = {
         "cap ⌊{rate} × {left}⌋ = {cap}, all levels {total}: past it, so each gets its share",
     ),
     "share": (
-        "第 {level} 级 {rounded} × {cap} ÷ {total}：整数部分 {whole}，余数 {remainder}，得 {amount}",
+        "计佣层级 {level} {rounded} × {cap} ÷ {total}：整数部分 {whole}，余数 {remainder}，得 {amount}",
         "level {level}: {rounded} × {cap} ÷ {total} = {whole} and a remainder of {remainder}, gets {amount}",
     ),
     "accrual": ("计提 {amount}", "accrual {amount}"),

@@ -15,6 +15,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -223,6 +224,11 @@ class StatementDocument(_Fact, frozen=True, kw_only=True):
 def rest_from(first_day: dt.date) -> dt.date:
     """Entries before this local date that are not in `lines` are summed in one row without a date."""
     return first_day - dt.timedelta(days=EARLIER_DAYS)
+
+
+def ended_at(document: StatementDocument) -> dt.datetime:
+    """The instant the period ended: the only date that a statement has of itself."""
+    return dt.datetime.combine(document.last_day + dt.timedelta(days=1), dt.time(), ZoneInfo(document.time_zone))
 
 
 def canonical_json(document: StatementDocument) -> bytes:

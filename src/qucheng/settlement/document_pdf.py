@@ -1,6 +1,6 @@
 """One statement as PDF/A-3a, with its canonical JSON and its entries as CSV attached. The same statement gives the same bytes.
 
-`render` is what a process of `document_pool.Renderer` runs. It sets up the engine once for the process and points fontconfig to
+`render` runs in a process of `document_pool.Renderer`. It sets up the engine once for the process and points fontconfig to
 an empty configuration, so it should not be called in a process that renders anything else.
 """
 
@@ -16,10 +16,9 @@ import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
-from zoneinfo import ZoneInfo
+from xml.etree import ElementTree as ET
 
 import jinja2
-import msgspec
 import segno
 from markupsafe import Markup
 
@@ -47,16 +46,25 @@ class PdfEngineMissingError(errors.RefusedError):
     status: ClassVar[int] = 409
 
 
-class _Engine(NamedTuple):
+class Engine(NamedTuple):
     weasyprint: Any
     fonts: Any
     fetcher: Any
     style: Any
+    parsed: Any
+
+
+class Page(NamedTuple):
+    """A statement as the engine takes it: what is on it, how its margins differ, and what belongs to the PDF beside that."""
+
+    html: str
+    margins: str
+    options: dict[str, Any]
 
 
 def warm() -> None:
     """Load engine, fonts and styles of this process; PdfEngineMissingError where the machine lacks Pango."""
-    _engine()
+    engine()
     for language in ("zh-CN", "en"):
         _template(language)
     gc.collect()
@@ -64,11 +72,18 @@ def warm() -> None:
 
 
 def render(document: StatementDocument, lines_csv: bytes, public_url: str | None) -> bytes:
-    """The PDF. NotProvenError where the document does not add up or the CSV is not its own."""
-    documents.verify(document, lines_csv)
-    canonical = documents.canonical_json(document)
+    """The PDF of a document that has been verified with its CSV."""
+    tools, page = engine(), lay_out(document, lines_csv, public_url)
+    margins = tools.weasyprint.CSS(string=page.margins, url_fetcher=tools.fetcher)
+    parsed = tools.parsed(page.html)
+    pdf: bytes = parsed.write_pdf(stylesheets=[tools.style, margins], font_config=tools.fonts, **page.options)
+    return pdf
+
+
+def lay_out(document: StatementDocument, lines_csv: bytes, public_url: str | None) -> Page:
+    """All that the engine is given of a document."""
+    canonical, tools, texts = documents.canonical_json(document), engine(), document_texts.texts(document.locale)
     sha256 = hashlib.sha256(canonical).hexdigest()
-    engine, texts = _engine(), document_texts.texts(document.locale)
     view = document_view.View(document, texts, document_fonts.printable)
     html = _template(document.locale).render(
         view=view,
@@ -77,34 +92,23 @@ def render(document: StatementDocument, lines_csv: bytes, public_url: str | None
         sha256=sha256,
         qr=qr_svg(documents.check_text(document, sha256, public_url)),
         public_url=public_url,
-        ended=_end(document).isoformat(),
+        ended=documents.ended_at(document).isoformat(),
     )
-    margins = engine.weasyprint.CSS(string=_margins(view, texts), url_fetcher=engine.fetcher)
-    parsed = engine.weasyprint.HTML(string=html, base_url=document_fonts.SCHEME, url_fetcher=engine.fetcher)
-    pdf: bytes = parsed.write_pdf(
-        stylesheets=[engine.style, margins],
-        font_config=engine.fonts,
-        attachments=[
-            _attachment(engine, document, ".json", canonical, texts.gettext("This statement, canonical JSON")),
-            _attachment(engine, document, ".csv", lines_csv, texts.gettext("Every entry of this statement")),
+    options = {
+        "attachments": [
+            _attachment(tools, document, ".json", canonical, texts.gettext("This statement, canonical JSON")),
+            _attachment(tools, document, ".csv", lines_csv, texts.gettext("Every entry of this statement")),
         ],
-        finisher=_each_attachment_once,
-        pdf_variant="pdf/a-3a",
-        pdf_identifier=bytes.fromhex(sha256[:32]),
-    )
-    return pdf
+        "finisher": _each_attachment_once,
+        "pdf_variant": "pdf/a-3a",
+        "pdf_identifier": bytes.fromhex(sha256[:32]),
+    }
+    return Page(html, _margins(view, texts), options)
 
 
-def render_task(canonical: bytes, lines_csv: bytes, public_url: str | None) -> bytes:
-    """`render` for another process, which gets the document as its canonical JSON."""
-    document = msgspec.json.decode(canonical, type=documents.StatementDocument)
-    # the trees of a document are full of cycles; collecting once behind it is quicker than looking for them all the way
-    gc.disable()
-    try:
-        return render(document, lines_csv, public_url)
-    finally:
-        gc.enable()
-        gc.collect()
+def style_source() -> str:
+    """Fonts and styles of every statement."""
+    return document_fonts.FONT_FACES + _TEMPLATES.joinpath("statement.css").read_text(encoding="utf-8")
 
 
 def _margins(view: document_view.View, texts: document_texts.Texts) -> str:
@@ -119,20 +123,22 @@ def _margins(view: document_view.View, texts: document_texts.Texts) -> str:
 
 def qr_svg(text: str) -> Markup:
     code = segno.make(text, error="m", micro=False)
-    return Markup(code.svg_inline(border=0, omitsize=True, svgclass=None, lineclass=None))  # noqa: S704 - segno's own markup
+    svg = io.BytesIO()
+    code.save(svg, kind="svg", xmldecl=False, nl=False, border=0, omitsize=True, svgclass=None, lineclass=None)
+    return Markup(svg.getvalue().decode())  # noqa: S704 - segno's own markup
 
 
-def _attachment(engine: _Engine, document: StatementDocument, suffix: str, data: bytes, description: str) -> Any:  # noqa: ANN401
+def _attachment(tools: Engine, document: StatementDocument, suffix: str, data: bytes, description: str) -> Any:  # noqa: ANN401
     # with its dates left out the engine would write today's, and no two renderings would be alike
-    ended = _end(document).astimezone(dt.UTC)
-    return engine.weasyprint.Attachment(
+    ended = documents.ended_at(document).astimezone(dt.UTC)
+    return tools.weasyprint.Attachment(
         string=data,
         name=document.statement_no + suffix,
         description=description,
         relationship="Data",
         created=ended,
         modified=ended,
-        url_fetcher=engine.fetcher,
+        url_fetcher=tools.fetcher,
     )
 
 
@@ -141,13 +147,8 @@ def _each_attachment_once(_: Any, pdf: Any) -> None:  # noqa: ANN401 - the engin
     pdf.catalog["AF"] = type(pdf.catalog["AF"])(dict.fromkeys(pdf.catalog["AF"]))
 
 
-def _end(document: StatementDocument) -> dt.datetime:
-    """The instant the period ended: the only date that a statement has of itself."""
-    return dt.datetime.combine(document.last_day + dt.timedelta(days=1), dt.time(), ZoneInfo(document.time_zone))
-
-
 @functools.cache
-def _engine() -> _Engine:
+def engine() -> Engine:
     # before fontconfig is loaded: it reads its configuration once
     os.environ["FONTCONFIG_FILE"] = str(document_fonts.FONTCONFIG_FILE)
     try:
@@ -172,9 +173,20 @@ def _engine() -> _Engine:
                 raise urls.FatalURLFetchingError(str(error)) from error
 
     fetcher = OwnAssets()
-    source = document_fonts.FONT_FACES + _TEMPLATES.joinpath("statement.css").read_text(encoding="utf-8")
-    style = weasyprint.CSS(string=source, url_fetcher=fetcher, font_config=configuration)
-    return _Engine(weasyprint, configuration, fetcher, style)
+
+    class Parsed(weasyprint.HTML):  # type: ignore[misc]
+        """The template is well-formed XML, which is read much quicker than HTML; the elements are the same."""
+
+        def __init__(self, text: str) -> None:
+            self.base_url = document_fonts.SCHEME
+            self.url_fetcher = fetcher
+            self.media_type = "print"
+            root = ET.fromstring(text)  # noqa: S314 - our own template, in which every value is escaped
+            self.wrapper_element = weasyprint.cssselect2.ElementWrapper.from_html_root(root, content_language=None)
+            self.etree_element = self.wrapper_element.etree_element
+
+    style = weasyprint.CSS(string=style_source(), url_fetcher=fetcher, font_config=configuration)
+    return Engine(weasyprint, configuration, fetcher, style, Parsed)
 
 
 @functools.cache

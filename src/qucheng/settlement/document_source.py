@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,22 @@ if TYPE_CHECKING:
 
     from qucheng.identity.brand import Brand
 
-SQL = Path(__file__).with_name("document_source.sql")
+ENTRIES = Path(__file__).with_name("document_entries.sql")
+SOURCE = Path(__file__).with_name("document_source.sql")
 STATEMENTS_A_BATCH = 64
+CSV_HEAD = ",".join(document.CSV_COLUMNS) + "\n"
+
+# what an earlier batch of the same transaction, or the computation of the period, has left
+CLEAR = """
+    DROP TABLE IF EXISTS pg_temp.paper_wanted, pg_temp.paper_entry, pg_temp.paper_line, pg_temp.paper_csv, pg_temp.paper_sku, pg_temp.paper_tax,
+                         pg_temp.withholding, pg_temp.withholding_bracket;
+    CREATE TEMP TABLE paper_wanted (period date, number integer) ON COMMIT DROP"""
 
 HEADS = """
-    SELECT s.*, r.name AS reseller_name, t.name AS tier_name, c.lines, p.income, p.withheld, p.since,
-           n.accruals, n.reversals, n.bonuses, n.adjustments
-    FROM wanted w JOIN statement s ON s.brand_id = current_brand() AND s.period = w.period AND s.number = w.number
+    SELECT s.*, r.name AS reseller_name, t.name AS tier_name, p.income, p.withheld, p.since,
+           n.accruals, n.reversals, n.bonuses, n.adjustments,
+           encode(sha256(convert_to($2 || coalesce(c.lines || E'\\n', ''), 'UTF8')), 'hex') AS csv_sha256
+    FROM paper_wanted w JOIN statement s ON s.brand_id = current_brand() AND s.period = w.period AND s.number = w.number
     JOIN reseller r ON r.brand_id = s.brand_id AND r.code = s.reseller
     LEFT JOIN placement_span h ON h.brand_id = s.brand_id AND h.reseller = s.reseller AND $1 >= h.starts_on AND $1 < h.ends_on
     JOIN tier t ON t.brand_id = s.brand_id AND t.code = coalesce(h.tier, r.tier)
@@ -59,30 +67,51 @@ async def batches(*, brand: Brand) -> AsyncIterator[list[tuple[document.Statemen
         periods = await db.connection().fetch("SELECT period, max(number) AS last FROM statement GROUP BY period ORDER BY period")
     for row in periods:
         for first in range(1, row["last"] + 1, STATEMENTS_A_BATCH):
-            yield await _batch(brand, row["period"], first, min(first + STATEMENTS_A_BATCH - 1, row["last"]))
+            last = min(first + STATEMENTS_A_BATCH - 1, row["last"])
+            async with db.atomic(brand.id):
+                papers = await documents(brand=brand, period=row["period"], first=first, last=last)
+                lines = await _csvs()
+            yield [(paper, lines.get(number, CSV_HEAD.encode())) for number, paper in papers.items()]
 
 
-async def _batch(brand: Brand, period: dt.date, first: int, last: int) -> list[tuple[document.StatementDocument, bytes]]:
-    last_day = clock.month_after(period) - dt.timedelta(days=1)
-    async with db.atomic(brand.id):
-        connection = db.connection()
-        await connection.execute("CREATE TEMP TABLE wanted (period date, number integer) ON COMMIT DROP")
-        await connection.execute("INSERT INTO wanted SELECT $1, generate_series($2::integer, $3)", period, first, last)
-        await connection.execute("ANALYZE wanted")
-        await withholding.stage(name=brand.withholding, period=period)
-        await db.run_script(SQL.read_text(encoding="utf-8"))
-        parts = {
-            "lines": _by_number(await connection.fetch(LINES)),
-            "days": _by_number(await connection.fetch(DAYS, document.rest_from(period))),
-            "skus": _by_number(await connection.fetch(SKUS, document.SKUS_SHOWN)),
-            "skus_rest": _by_number(await connection.fetch(SKUS_REST, document.SKUS_SHOWN)),
-            "bonuses": _by_number(await connection.fetch(BONUSES)),
-            "adjustments": _by_number(await connection.fetch(ADJUSTMENTS)),
-        }
-        heads = await connection.fetch(HEADS, last_day)
-    return [
-        _document(brand, head, {name: rows.get(head["number"], []) for name, rows in parts.items()}, last_day) for head in heads
-    ]
+async def documents(*, brand: Brand, period: dt.date, first: int, last: int) -> dict[int, document.StatementDocument]:
+    """What the statements first..last of the period say, by their numbers, from the books as they are; inside atomic()."""
+    await _stage(period, list(range(first, last + 1)))
+    await withholding.stage(name=brand.withholding, period=period)
+    await db.run_script(SOURCE.read_text(encoding="utf-8"))
+    connection, last_day = db.connection(), clock.month_after(period) - dt.timedelta(days=1)
+    parts = {
+        "lines": _by_number(await connection.fetch(LINES)),
+        "days": _by_number(await connection.fetch(DAYS, document.rest_from(period))),
+        "skus": _by_number(await connection.fetch(SKUS, document.SKUS_SHOWN)),
+        "skus_rest": _by_number(await connection.fetch(SKUS_REST, document.SKUS_SHOWN)),
+        "bonuses": _by_number(await connection.fetch(BONUSES)),
+        "adjustments": _by_number(await connection.fetch(ADJUSTMENTS)),
+    }
+    heads = await connection.fetch(HEADS, last_day, CSV_HEAD)
+    return {
+        head["number"]: _document(brand, head, {name: rows.get(head["number"], []) for name, rows in parts.items()}, last_day)
+        for head in heads
+    }
+
+
+async def csvs(*, period: dt.date, numbers: list[int]) -> dict[int, bytes]:
+    """The attached CSVs of these statements of the period, by their numbers; inside atomic()."""
+    await _stage(period, numbers)
+    return dict.fromkeys(numbers, CSV_HEAD.encode()) | await _csvs()
+
+
+async def _stage(period: dt.date, numbers: list[int]) -> None:
+    connection = db.connection()
+    await connection.execute(CLEAR)
+    await connection.execute("INSERT INTO paper_wanted SELECT $1, unnest($2::integer[])", period, numbers)
+    await connection.execute("ANALYZE paper_wanted")
+    await db.run_script(ENTRIES.read_text(encoding="utf-8"))
+
+
+async def _csvs() -> dict[int, bytes]:
+    rows = await db.connection().fetch("SELECT number, lines FROM paper_csv")
+    return {row["number"]: f"{CSV_HEAD}{row['lines']}\n".encode() for row in rows}
 
 
 def _by_number(rows: Iterable[asyncpg.Record]) -> dict[int, list[dict[str, Any]]]:
@@ -95,12 +124,11 @@ def _by_number(rows: Iterable[asyncpg.Record]) -> dict[int, list[dict[str, Any]]
 
 def _document(
     brand: Brand, head: asyncpg.Record, parts: dict[str, list[dict[str, Any]]], last_day: dt.date
-) -> tuple[document.StatementDocument, bytes]:
-    lines_csv = (",".join(document.CSV_COLUMNS) + "\n" + (f"{head['lines']}\n" if head["lines"] else "")).encode()
+) -> document.StatementDocument:
     sums = ("opening", "accrued", "reversed", "bonus", "adjustment", "gross", "payable", "tax", "net", "carried")
     bonuses = [document.Bonus(**row) for row in parts["bonuses"]]
     adjustments = [document.Adjustment(**row) for row in parts["adjustments"]]
-    paper = document.StatementDocument(
+    return document.StatementDocument(
         brand_code=brand.code,
         brand_name=brand.name,
         currency=brand.currency,
@@ -130,9 +158,8 @@ def _document(
         adjustments_rest=_rest(adjustments[document.ADJUSTMENTS_SHOWN :]),
         lines=tuple(document.Line(**row) for row in parts["lines"]),
         days_rest=tuple(document.DayRest(**row) for row in parts["days"]),
-        csv_sha256=hashlib.sha256(lines_csv).hexdigest(),
+        csv_sha256=head["csv_sha256"],
     )
-    return paper, lines_csv
 
 
 def _withholding(brand: Brand, head: asyncpg.Record) -> document.Withholding:

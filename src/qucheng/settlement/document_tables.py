@@ -96,7 +96,7 @@ class Tables:
                 Cell(bonus.rule),
                 Cell(bonus.of_period),
                 self._volume(bonus),
-                Cell(self._brackets(bonus)),
+                Cell(self.brackets(bonus)),
                 self._amount(bonus.amount, plus=True),
             ))
             for bonus in d.bonuses
@@ -238,7 +238,7 @@ class Tables:
         volume = t.gettext("gross %(amount)s") if bonus.basis == "gross" else t.gettext("net %(amount)s")
         return Cell(volume % {"amount": self._amount(bonus.basis_amount).text}, "r")
 
-    def _brackets(self, bonus: Bonus) -> str:
+    def brackets(self, bonus: Bonus) -> str:
         t, per_unit = self._texts, bonus.basis == "unit"
         brackets = [bracket.split(":") for bracket in bonus.brackets.split(";")]
         spoken = [

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from qucheng.core import money
@@ -31,6 +32,7 @@ class Term(NamedTuple):
     amount: str
     negative: bool
     result: bool
+    minor: int
 
 
 class View:
@@ -42,8 +44,15 @@ class View:
         self.brand = printable(document.brand_name)
         self.reseller = printable(document.reseller_name)
         self.tier = printable(document.tier_name)
-        self.tables = document_tables.Tables(document, texts, printable).all()
-        self.notes = document_reasons.notes(document, texts)
+        self._printable = printable
+
+    @functools.cached_property
+    def tables(self) -> list[document_tables.Table]:
+        return document_tables.Tables(self.document, self.texts, self._printable).all()
+
+    @functools.cached_property
+    def notes(self) -> list[str]:
+        return document_reasons.notes(self.document, self.texts)
 
     def money(self, minor: int) -> str:
         return money.format_display(minor, self.document.decimals)
@@ -94,4 +103,4 @@ class View:
         ]
 
     def _term(self, sign: str, name: str, why: str, amount: int) -> Term:
-        return Term(sign, name, why, self.money(amount), amount < 0, sign == "=")
+        return Term(sign, name, why, self.money(amount), amount < 0, sign == "=", amount)

@@ -20,6 +20,7 @@ from tests.unit.settlement import document_samples as samples
 from qucheng.core import money
 from qucheng.settlement import document as documents
 from qucheng.settlement import document_pdf, document_pool
+from qucheng.settlement.document_files import Format
 
 BONUS = documents.Bonus("B-1", "slab", "2026-02", "unit", 1840, "0:0.00;10:0.50", 92000)
 ADJUSTMENTS = (
@@ -44,10 +45,11 @@ def renderer() -> Iterator[document_pool.Renderer]:
 
 
 def _render(renderer: document_pool.Renderer, item: tuple[documents.StatementDocument, bytes]) -> bytes:
-    ((number, pdf),) = renderer.render_all([item])
+    ((number, files),) = renderer.render_all([samples.item(*item)])
     assert number == item[0].statement_no
-    assert isinstance(pdf, bytes), pdf
-    return pdf
+    assert not isinstance(files, str), files
+    assert list(files) == ["pdf"]
+    return files["pdf"]
 
 
 def _texts(pdf: bytes) -> list[str]:
@@ -305,27 +307,29 @@ def test_a_statement_is_the_same_whatever_was_made_before_it(renderer: document_
 
 def test_a_document_that_does_not_add_up_has_no_pdf(renderer: document_pool.Renderer) -> None:
     document, attachment = samples.make(samples.entries(3))
-    ((_, reason),) = renderer.render_all([(document, attachment + b" ")])
+    ((_, reason),) = renderer.render_all([samples.item(document, attachment + b" ")])
     assert isinstance(reason, str)
     assert "NotProvenError" in reason
 
 
-def _ask_for_more(canonical: bytes, lines_csv: bytes, public_url: str | None) -> bytes:
+def _ask_for_more(canonical: bytes, lines_csv: bytes, public_url: str | None, formats: tuple[Format, ...]) -> dict[Format, bytes]:
     """A page that wants what is not ours; the address comes in the place of the CSV."""
-    del canonical, public_url
-    engine = document_pdf._engine()
+    del canonical, public_url, formats
+    engine = document_pdf.engine()
     page = f'<link rel="stylesheet" href="{lines_csv.decode()}"><p>text</p>'
     result: bytes = engine.weasyprint.HTML(string=page, url_fetcher=engine.fetcher).write_pdf(font_config=engine.fonts)
-    return result
+    return {"pdf": result}
 
 
 def test_the_engine_reads_nothing_but_our_own_assets() -> None:
     document, _ = samples.make([])
     addresses = ["file:///etc/passwd", "http://127.0.0.1:9/x.css", "data:text/css,p{color:red}", "statement-asset:other"]
     with document_pool.Renderer(processes=1, work=_ask_for_more) as renderer:
-        reasons = [reason for _, reason in renderer.render_all([(document, address.encode()) for address in addresses])]
+        reasons = [
+            reason for _, reason in renderer.render_all([samples.item(document, address.encode()) for address in addresses])
+        ]
     assert [str(reason).partition(", not ")[0] for reason in reasons] == [
-        "no PDF: RuntimeError: a statement reads nothing but its own assets"
+        "no document: RuntimeError: a statement reads nothing but its own assets"
     ] * 4
 
 
@@ -347,15 +351,10 @@ def test_without_pango_the_refusal_says_what_to_install() -> None:
     assert "libpango-1.0-0 libpangoft2-1.0-0" in done.stdout
 
 
-def test_nothing_is_left_in_the_temporary_folder() -> None:
-    def folders() -> set[str]:
-        return {
-            path.name
-            for path in Path(tempfile.gettempdir()).glob("*")
-            if path.name.startswith(("weasyprint-", "qucheng-render-"))
-        }
-
-    before = folders()
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     with document_pool.Renderer(processes=1) as renderer:
         _render(renderer, samples.make(samples.entries(1)))
-    assert folders() <= before
+        assert [path.name[:15] for path in tmp_path.iterdir()] == ["qucheng-render-"]
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from tests.model import values
 
 from qucheng.core import money
 from qucheng.settlement import document as documents
+from qucheng.settlement import document_pool
 
 ITEMS = [
     ("JK-2T-Y", "极客网盘 2TB·年卡", 24800, "0.1"),
@@ -101,6 +102,10 @@ def make(rows: list[Row], *, zone: int = 8, **changes: Any) -> tuple[documents.S
         "csv_sha256": hashlib.sha256(attachment).hexdigest(),
     }  # fmt: skip
     return msgspec.convert(facts | changes, documents.StatementDocument), attachment
+
+
+def item(document: documents.StatementDocument, lines_csv: bytes) -> document_pool.Item:
+    return document_pool.Item(document.statement_no, documents.canonical_json(document), lines_csv)
 
 
 def _skus(rows: list[Row]) -> tuple[tuple[documents.Sku, ...], documents.SkusRest]:

@@ -1,0 +1,1 @@
+"""Ports to others, each with an implementation that reaches nobody."""
