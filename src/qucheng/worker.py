@@ -39,8 +39,13 @@ TIMETABLE = (
         first=MIDNIGHT + dt.timedelta(hours=18, minutes=30),
         every=dt.timedelta(days=1),
     ),
+    schedule.Schedule(name="audit.seal", kind="audit.seal", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)),
     schedule.Schedule(
-        name="tasks.prune", kind="tasks.prune", queue="rest", first=MIDNIGHT + dt.timedelta(hours=19), every=dt.timedelta(days=1)
+        name="nightly.prune",
+        kind="nightly.prune",
+        queue="rest",
+        first=MIDNIGHT + dt.timedelta(hours=19),
+        every=dt.timedelta(days=1),
     ),
 )
 # documents: one at a time, for its pool has a process for each core

@@ -34,6 +34,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_token: str | None
     """QUCHENG_METRICS_TOKEN: who sends it may read /metrics. None: made once, in var/metrics-token."""
 
+    mail_url: str | None
+    """QUCHENG_MAIL_URL: smtp://user:password@host:port (TLS from STARTTLS on) or smtps://. None: letters are files in var/outbox."""
+
+    mail_from: str
+    """QUCHENG_MAIL_FROM: who letters come from."""
+
     var: Path
     """QUCHENG_VAR: the folder of everything that is kept beside the databases (embedded servers, keys, files)."""
 
@@ -58,6 +64,8 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
         redis_url=_address(environment, "REDIS_URL", ("redis", "rediss", "unix")),
         public_url=(_address(environment, "QUCHENG_PUBLIC_URL", ("http", "https")) or "").rstrip("/") or None,
         metrics_token=_token(environment, "QUCHENG_METRICS_TOKEN"),
+        mail_url=_address(environment, "QUCHENG_MAIL_URL", ("smtp", "smtps")),
+        mail_from=environment.get("QUCHENG_MAIL_FROM", "").strip() or "Qucheng <qucheng@localhost>",
         var=Path(environment.get("QUCHENG_VAR") or root / "var").absolute(),
         root=root,
     )

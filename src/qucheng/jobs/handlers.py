@@ -6,7 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from qucheng.bundle import papers
-from qucheng.core import clock, task
+from qucheng.connectors import mail
+from qucheng.core import audit, audit_heads, clock, crypto, letter, task
+from qucheng.identity import approval, password_reset, session, user
 from qucheng.identity import brand as brands
 from qucheng.insight import books
 from qucheng.settlement import advance, document_store
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     Handler: TypeAlias = Callable[[task.Work, "Tools"], Awaitable[None]]
 
 TASKS_KEPT_DAYS = 30
+# where the web listens when nobody has said how people reach it
+LOCAL_URL = "http://127.0.0.1:8000"
 
 
 class Tools:
@@ -73,7 +77,32 @@ async def check_books(work: task.Work, _: Tools) -> None:
 
 
 async def prune(_: task.Work, __: Tools) -> None:
+    now = clock.now()
     await task.prune(days=TASKS_KEPT_DAYS)
+    await user.prune_attempts(now=now)
+    await session.prune(now=now)
+    await password_reset.prune(now=now)
+    await letter.prune(now=now)
+    for brand_id, _code in await brands.every():
+        await approval.expire(brand_id=brand_id)
+
+
+async def send_mail(work: task.Work, tools: Tools) -> None:
+    current = tools.settings
+    post = mail.Smtp(mail.read_server(current.mail_url)) if current.mail_url else mail.Folder(current.var / "outbox")
+    await mail.deliver(
+        work,
+        post=post,
+        keys=crypto.keys(current.var / "keys"),
+        sender=current.mail_from,
+        public_url=current.public_url or LOCAL_URL,
+        now=clock.now(),
+    )
+
+
+async def seal_audit(_: task.Work, tools: Tools) -> None:
+    await audit.seal_all()
+    audit_heads.keep(tools.settings.var / "audit", await audit.heads())
 
 
 HANDLERS: dict[str, Handler] = {
@@ -81,5 +110,7 @@ HANDLERS: dict[str, Handler] = {
     advance.ISSUE: issue,
     "document.render": render,
     "books.check": check_books,
-    "tasks.prune": prune,
+    "nightly.prune": prune,
+    letter.SEND: send_mail,
+    "audit.seal": seal_audit,
 }
