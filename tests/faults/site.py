@@ -21,7 +21,7 @@ import redis
 from tests import books as brand_books
 
 from qucheng.bundle import books, importing, settle
-from qucheng.core import platform, servers, settings, task
+from qucheng.core import platform, servers, settings, supervisor, task
 from qucheng.core.embedded import postgres, valkey
 from qucheng.insight import books as book_checks
 from qucheng.settlement import advance, document_store
@@ -54,6 +54,7 @@ class Site:
     reference: dict[str, bytes]
     made: int = 0
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    lifeline: tuple[int, int] = field(default_factory=os.pipe)
 
     @property
     def settings(self) -> settings.Settings:
@@ -72,6 +73,7 @@ class Site:
         environment.pop("DATABASE_URL", None)
         if crash is not None:
             environment["QUCHENG_CRASH_AT"] = crash
+        environment[supervisor.LIFELINE] = str(self.lifeline[0])
         with (self.var / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.start", *(QUICK if quick else ()), *changes, "--", "worker"],
@@ -79,6 +81,7 @@ class Site:
                 env=environment,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=[self.lifeline[0]],
             )
         self.workers.append(process)
         return process
@@ -144,6 +147,8 @@ def site() -> Iterator[Site]:
             yield made
         finally:
             made.end()
+            for end in made.lifeline:
+                os.close(end)
             valkey.discard(var)
             postgres.discard(var)
 

@@ -11,6 +11,7 @@ import pkgutil
 import sys
 
 from qucheng import cli
+from qucheng.core import supervisor
 
 
 def arrange(change: str) -> None:
@@ -23,6 +24,7 @@ def arrange(change: str) -> None:
 
 
 if __name__ == "__main__":
+    supervisor.tie()  # when the test is killed it leaves no worker behind
     split = sys.argv.index("--")
     for each in sys.argv[1:split]:
         arrange(each)

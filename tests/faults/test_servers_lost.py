@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-MINUTE = 60
+PATIENCE = 240
+"""For a machine with other things to do. That it takes less than a minute is measured by itself, in test_workers_lost.py."""
 SLOW = "qucheng.settlement.run.BATCH=1"
 DEAF = "qucheng.worker.Worker._listen=@tests.faults.changes.deaf"
 NO_HEALING = "qucheng.worker.Worker._heal=@tests.faults.changes.no_healing"
@@ -52,7 +53,7 @@ async def test_bells_that_were_lost_are_rung_again(at: Site, protected: bool) ->
     assert ringing.returncode == -signal.SIGKILL
     valkey.flushall()
     at.worker()
-    assert await site.finished(brand, within=MINUTE if protected else 12) is protected
+    assert await site.finished(brand, within=PATIENCE if protected else 12) is protected
     if protected:
         await at.whole(brand)
 
@@ -64,7 +65,7 @@ async def test_valkey_killed_in_the_middle(at: Site, protected: bool) -> None:  
     await site.asked(brand)
     await _issuing(brand.id)
     os.kill(at.valkey_process(), signal.SIGKILL)
-    assert await site.finished(brand, within=MINUTE if protected else 15) is protected
+    assert await site.finished(brand, within=PATIENCE if protected else 15) is protected
     if protected:
         await at.whole(brand)
     else:
@@ -82,12 +83,12 @@ async def test_postgres_killed_in_the_middle(at: Site, protected: bool) -> None:
     if not protected:
         assert not await site.finished(brand, within=15)
         servers.database_url(at.settings)
-    assert await site.finished(brand, within=MINUTE)
+    assert await site.finished(brand, within=PATIENCE)
     await at.whole(brand)
 
 
 async def _issuing(brand_id: object) -> None:
-    async with asyncio.timeout(MINUTE):
+    async with asyncio.timeout(PATIENCE):
         while True:
             async with db.atomic(brand_id):  # type: ignore[arg-type]
                 if await db.connection().fetchval("SELECT max(issued) >= 2 FROM settlement_run"):
@@ -96,7 +97,7 @@ async def _issuing(brand_id: object) -> None:
 
 
 async def _until(so: object) -> None:
-    deadline = time.monotonic() + MINUTE
+    deadline = time.monotonic() + PATIENCE
     while not so():  # type: ignore[operator]
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)

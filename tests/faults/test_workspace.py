@@ -141,6 +141,28 @@ async def test_the_database_of_a_killed_run_goes_with_the_next_start(
         assert await names(owner, "work") == [database.database_name(url)]
 
 
+async def test_a_database_that_somebody_else_is_in_stops_nobody(owner_url: str, app_url: str, owner: asyncpg.Connection) -> None:
+    """As the server's own autovacuum may be: its sessions are not ours to end, and the database waits for the next start."""
+    await owner.execute("CREATE ROLE stranger LOGIN PASSWORD 'strange'")
+    try:
+        async with program(HOLD, owner_url, app_url) as run:
+            killed = await first_line(run)
+            where = parse.urlsplit(database.with_database(owner_url, killed))
+            stranger = await asyncpg.connect(where._replace(netloc=f"stranger:strange@{where.hostname}:{where.port}").geturl())
+            run.send_signal(signal.SIGKILL)
+            await run.wait()
+        async with asyncio.timeout(LIMIT):
+            while await owner.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"):
+                await asyncio.sleep(0.05)
+        async with database.workspace(owner_url, app_url) as url:
+            assert await names(owner, "work") == sorted([killed, database.database_name(url)])
+        await stranger.close()
+        async with database.workspace(owner_url, app_url) as url:
+            assert await names(owner, "work") == [database.database_name(url)]
+    finally:
+        await owner.execute("DROP ROLE stranger")
+
+
 async def test_the_database_of_a_live_run_stays(owner_url: str, app_url: str, owner: asyncpg.Connection) -> None:
     async with program(HOLD, owner_url, app_url) as run:
         live = await first_line(run)

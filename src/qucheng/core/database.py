@@ -120,7 +120,7 @@ async def workspace(owner_url: str, app: str) -> AsyncIterator[str]:
         yield with_database(app, name)
     finally:
         with contextlib.suppress(asyncpg.PostgresError, OSError):
-            await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+            await _drop(owner, name)
         await owner.close()
 
 
@@ -169,8 +169,23 @@ async def _drop_abandoned(owner: asyncpg.Connection, owner_url: str) -> None:
     ):
         name = row["datname"]
         if await owner.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
-            await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+            # one that somebody else is in stands for the next start to drop
+            with contextlib.suppress(asyncpg.PostgresError):
+                await _drop(owner, name)
             await owner.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+
+
+async def _drop(owner: asyncpg.Connection, name: str) -> None:
+    """With the sessions in it. FORCE is refused where one of them is the server's own autovacuum; a plain DROP asks that to leave."""
+    try:
+        await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+    except asyncpg.InsufficientPrivilegeError:
+        await owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = $1 AND backend_type = 'client backend' AND pg_has_role(usesysid, 'USAGE')",
+            name,
+        )
+        await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)}")
 
 
 @contextlib.asynccontextmanager
