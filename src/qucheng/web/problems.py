@@ -1,4 +1,4 @@
-"""What went wrong, as problem+json (RFC 9457): a refusal by its code, anything else without a word about its cause."""
+"""What went wrong, as problem+json (RFC 9457) or as a page: a refusal by its code, anything else without a word about its cause."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Response, exceptions
 
 from qucheng.core import errors
+from qucheng.web import guards, pages, refusals
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -17,32 +18,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def _answer(status: int, code: str, detail: str | None = None, headers: dict[str, str] | None = None) -> Response[dict[str, Any]]:
+def _answer(
+    request: Request[Any, Any, Any], status: int, code: str, detail: str | None = None, headers: dict[str, str] | None = None
+) -> Response[Any]:
+    if guards.is_page(request):
+        page = pages.problem(request, status=status, code=code, detail=detail)
+        page.headers.update(headers or {})
+        return page
     problem: dict[str, Any] = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "code": code}
     if detail is not None:
         problem["detail"] = detail
     return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
 
 
-def _refused(_request: Request[Any, Any, Any], refusal: errors.RefusedError) -> Response[dict[str, Any]]:
-    return _answer(refusal.status, refusal.code, str(refusal))
+def _refused(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> Response[Any]:
+    detail = refusals.sentence(refusal, pages.words(request)) if guards.is_page(request) else str(refusal)
+    return _answer(request, refusal.status, refusal.code, detail, refusals.headers(refusal))
 
 
-def _http(request: Request[Any, Any, Any], error: exceptions.HTTPException) -> Response[dict[str, Any]]:
+def _http(request: Request[Any, Any, Any], error: exceptions.HTTPException) -> Response[Any]:
     """Litestar's own: its detail may repeat what was sent."""
     if error.status_code >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
     phrase = http.HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
-    return _answer(error.status_code, f"http.{phrase}", headers=error.headers)
+    return _answer(request, error.status_code, f"http.{phrase}", headers=error.headers)
 
 
-def _unexpected(_request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+def _elsewhere(_request: Request[Any, Any, Any], step: guards.ElsewhereError) -> Response[Any]:
+    return pages.elsewhere(step.path)
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     log.error("a request failed", exc_info=error)
-    return _answer(http.HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected")
+    return _answer(request, http.HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected")
 
 
 HANDLERS: ExceptionHandlersMap = {
     errors.RefusedError: _refused,
     exceptions.HTTPException: _http,
+    guards.ElsewhereError: _elsewhere,
     Exception: _unexpected,
 }

@@ -11,25 +11,25 @@ from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
 
 from qucheng.core import health
-from qucheng.web import metrics
+from qucheng.web import guards, metrics
 
 READY, NOT_READY = 200, 503
 
 
-@get("/healthz", media_type=MediaType.TEXT, sync_to_thread=False)
+@get("/healthz", opt=guards.MACHINE, media_type=MediaType.TEXT, sync_to_thread=False)
 def alive() -> str:
     """The process alone: a server that is down is no reason to start this one again."""
     return "ok"
 
 
-@get("/readyz")
+@get("/readyz", opt=guards.MACHINE)
 async def ready(watch: di.NamedDependency[health.Watch]) -> Response[dict[str, Any]]:
     checks = await watch.checks()
     good = all(found == health.OK for found in checks.values())
     return Response({"ready": good, "checks": checks}, status_code=READY if good else NOT_READY)
 
 
-@get("/metrics")
+@get("/metrics", opt=guards.MACHINE)
 async def figures(
     request: Request[Any, Any, Any],
     watch: di.NamedDependency[health.Watch],

@@ -16,6 +16,7 @@ from litestar import Request, params, post
 
 from qucheng import app as wiring
 from qucheng.core import db, errors, log, settings
+from qucheng.web import guards
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,12 +34,12 @@ class NotForSaleError(errors.RefusedError):
     status = 422
 
 
-@post("/skus/{code:str}")
+@post("/skus/{code:str}", opt=guards.MACHINE)
 async def refuse(code: params.FromPath[str]) -> None:
     raise NotForSaleError(f"{code} is not for sale.")
 
 
-@post("/brands/{code:str}")
+@post("/brands/{code:str}", opt=guards.MACHINE)
 async def insert_twice(code: params.FromPath[str], request: Request[Any, Any, Any]) -> None:
     """The error of the database quotes the row."""
     body = (await request.body()).decode()

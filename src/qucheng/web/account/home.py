@@ -1,0 +1,53 @@
+"""What everybody has: the first page, one's profile, and the devices one is signed in on."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from litestar import Request, Response, get, params, post
+from litestar.exceptions import NotFoundException
+
+from qucheng.core import clock
+from qucheng.identity import second_factor
+from qucheng.identity import session as sessions
+from qucheng.web import auth, guards, pages
+
+DEVICES = "/account/sessions"
+
+
+@get("/", opt=guards.page("account.read"))
+async def landing(request: Request[Any, Any, Any]) -> Response[Any]:
+    return await pages.view(request, "account/landing.html")
+
+
+@get("/account", opt=guards.page("account.read"))
+async def profile(request: Request[Any, Any, Any]) -> Response[Any]:
+    left = await second_factor.codes_left(user_id=auth.principal(request).user_id)
+    done = request.query_params.get("done") == "password"
+    notice = pages.words(request).gettext("The password is changed, and your other devices are signed out.") if done else None
+    return await pages.view(request, "account/profile.html", codes_left=left, notice=notice)
+
+
+@get(DEVICES, opt=guards.page("sessions.read"))
+async def devices(request: Request[Any, Any, Any]) -> Response[Any]:
+    who = auth.principal(request)
+    found = await sessions.listing(user_id=who.user_id)
+    return await pages.view(request, "account/sessions.html", sessions=found)
+
+
+@post("/account/sessions/{session_id:uuid}/end", opt=guards.page("sessions.end", form=DEVICES), status_code=200)
+async def end_device(request: Request[Any, Any, Any], session_id: params.FromPath[uuid.UUID]) -> Response[Any]:
+    who = auth.principal(request)
+    try:
+        await sessions.end(user_id=who.user_id, session_id=session_id, ending="ended", actor=auth.actor(request), now=clock.now())
+    except sessions.SessionUnknownError:  # somebody else's, or none
+        raise NotFoundException from None
+    return pages.elsewhere(DEVICES)
+
+
+@post("/account/sessions/end-others", opt=guards.page("sessions.end", form=DEVICES), status_code=200)
+async def end_others(request: Request[Any, Any, Any]) -> Response[Any]:
+    who = auth.principal(request)
+    await sessions.end_others(user_id=who.user_id, keep=who.session_id, actor=auth.actor(request), now=clock.now())
+    return pages.elsewhere(DEVICES)

@@ -1,0 +1,67 @@
+"""What the pages of one process share: its settings, its keys, and its way to the limits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib import parse
+
+from redis import asyncio as redis
+
+from qucheng.core import crypto, errors, limits, servers
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+
+    from qucheng.core.settings import Settings
+
+ANSWER_SECONDS = 2
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Site:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = crypto.keys(settings.var / "keys")
+        self.public = parse.urlsplit(settings.public_url or "")
+        self._client: redis.Redis | None = None
+        self._connecting = asyncio.Lock()
+
+    def secure(self, connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+        """Cookies go over https only. Plain ones are for a demo on this machine, and never where an https address is published."""
+        if self.public.scheme == "https" or connection.scope["scheme"] == "https":
+            return True
+        try:
+            return parse.urlsplit(f"//{connection.headers.get('host', '')}").hostname not in LOOPBACK
+        except ValueError:
+            return True
+
+    async def limit(self, limit: limits.Limit, *, subject: str) -> None:
+        """Raises limits.LimitedError; and limits.LimiterDownError where nobody counts. For what must be counted: sign-ins and codes."""
+        try:
+            await limits.require(await self._counter(), limit, subject=subject)
+        except limits.LimiterDownError:
+            if self.settings.redis_url is None:  # an embedded server that was started again has another port
+                await self.close()
+            raise
+
+    async def _counter(self) -> redis.Redis:
+        """Raises limits.LimiterDownError where there is none and none can be started."""
+        async with self._connecting:
+            if self._client is None:
+                try:
+                    address = await asyncio.to_thread(servers.redis_url, self.settings)
+                except (errors.RefusedError, OSError):
+                    raise limits.LimiterDownError("This cannot be done for the moment: try again in a few seconds.") from None
+                self._client = redis.Redis.from_url(address, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS)
+            return self._client
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+
+def of(connection: ASGIConnection[Any, Any, Any, Any]) -> Site:
+    found: Site = connection.app.state["site"]
+    return found
