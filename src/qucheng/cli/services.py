@@ -66,7 +66,7 @@ def _keep_up(current: settings.Settings, host: str, port: int) -> None:
     ]
     stop = supervisor.Stop()
     with stop.listening():
-        print(f"渠成 is at http://{host}:{port}/readyz; Ctrl-C stops it", flush=True)
+        print(f"渠成 is at http://{host}:{port}; Ctrl-C stops it", flush=True)
         supervisor.keep_up(programs, stop=stop, say=_say, tend=lambda: _mend(current))
 
 
