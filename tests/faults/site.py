@@ -36,6 +36,8 @@ ROOT = Path(__file__).parents[2]
 FILES = ("statements.csv", "entries.csv", "journal.csv")
 RESELLERS, MONTHS = 6, ("2026-01", "2026-02")
 REFERENCE = "fault-000"
+PATIENCE = 240
+"""For a machine with other things to do. That it takes less than a minute is measured by itself, in test_workers_lost.py."""
 # small leases, batches and chunks, so that a small brand passes every crash point several times and a test waits for seconds
 QUICK = (
     "qucheng.core.task.LEASE_SECONDS=3",

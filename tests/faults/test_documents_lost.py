@@ -18,7 +18,7 @@ from qucheng.core import task
 from qucheng.settlement import document_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.site import Site
@@ -27,23 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 240
-"""For a machine with other things to do. That it takes less than a minute is measured by itself, in test_workers_lost.py."""
 MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
 RENDERER = "qucheng.bundle.papers.renderer=@tests.faults.changes."
-
-
-@pytest.fixture(scope="module")
-def installation() -> Iterator[Site]:
-    with site.site() as made:
-        yield made
-
-
-@pytest.fixture
-async def at(installation: Site) -> AsyncIterator[Site]:
-    async with site.entered(installation):
-        yield installation
-        installation.end()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +43,7 @@ async def test_one_statement_fails_and_the_others_go_on(at: Site, fault: str, wo
     brand = await at.brand()
     at.worker(RENDERER + fault)
     await site.asked(brand)
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     for month in site.MONTHS:
         found = await document_store.status(brand=brand, period=site.first_of(month))
         assert (found.ready, found.waiting) == (site.RESELLERS - 1, 0)
@@ -69,7 +54,7 @@ async def test_one_statement_fails_and_the_others_go_on(at: Site, fault: str, wo
     for month in site.MONTHS:
         await document_store.again(brand=brand, period=site.first_of(month), folder=at.settings.documents)
     at.worker()
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
@@ -86,7 +71,7 @@ async def test_without_the_memory_limit_the_hunger_would_be_fed(at: Site) -> Non
     brand = await at.brand()
     at.worker(RENDERER + "hungry_unlimited")
     await site.asked(brand)
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
@@ -94,7 +79,7 @@ async def test_without_processes_of_its_own_a_crash_would_end_the_worker(at: Sit
     brand = await at.brand()
     worker = at.worker(RENDERER + "crashing_in_the_worker")
     await site.asked(brand)
-    assert await site.ended(worker, within=PATIENCE) == -6
+    assert await site.ended(worker, within=site.PATIENCE) == -6
     at.end()
     await _over(at, brand)
 
@@ -102,7 +87,7 @@ async def test_without_processes_of_its_own_a_crash_would_end_the_worker(at: Sit
 async def _over(at: Site, brand: Brand) -> None:
     """What the fault left is done when it is gone."""
     at.worker()
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
@@ -138,12 +123,12 @@ async def test_a_full_disk(at: Site, careful: bool) -> None:  # noqa: FBT001
         at.end()
         at.worker()
         _grow(at.settings.documents, "64m")
-        assert await site.finished(brand, within=PATIENCE)
+        assert await site.finished(brand, within=site.PATIENCE)
         await at.whole(brand)
 
 
 async def _waits_for(brand: Brand, reason: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + site.PATIENCE
     while not any(each.reason == reason for each in await task.listing(states=("waiting",), brand_id=brand.id, most=1000)):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.2)

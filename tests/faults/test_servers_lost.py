@@ -15,30 +15,13 @@ from qucheng.core import db, servers
 from qucheng.core.embedded import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from tests.faults.site import Site
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 240
-"""For a machine with other things to do. That it takes less than a minute is measured by itself, in test_workers_lost.py."""
 SLOW = "qucheng.settlement.run.BATCH=1"
 DEAF = "qucheng.worker.Worker._listen=@tests.faults.changes.deaf"
 NO_HEALING = "qucheng.worker.Worker._heal=@tests.faults.changes.no_healing"
-
-
-@pytest.fixture(scope="module")
-def installation() -> Iterator[Site]:
-    with site.site() as made:
-        yield made
-
-
-@pytest.fixture
-async def at(installation: Site) -> AsyncIterator[Site]:
-    async with site.entered(installation):
-        yield installation
-        installation.end()
 
 
 @pytest.mark.parametrize("protected", [True, False])
@@ -53,7 +36,7 @@ async def test_bells_that_were_lost_are_rung_again(at: Site, protected: bool) ->
     assert ringing.returncode == -signal.SIGKILL
     valkey.flushall()
     at.worker()
-    assert await site.finished(brand, within=PATIENCE if protected else 12) is protected
+    assert await site.finished(brand, within=site.PATIENCE if protected else 12) is protected
     if protected:
         await at.whole(brand)
 
@@ -65,7 +48,7 @@ async def test_valkey_killed_in_the_middle(at: Site, protected: bool) -> None:  
     await site.asked(brand)
     await _issuing(brand.id)
     os.kill(at.valkey_process(), signal.SIGKILL)
-    assert await site.finished(brand, within=PATIENCE if protected else 15) is protected
+    assert await site.finished(brand, within=site.PATIENCE if protected else 15) is protected
     if protected:
         await at.whole(brand)
     else:
@@ -83,12 +66,12 @@ async def test_postgres_killed_in_the_middle(at: Site, protected: bool) -> None:
     if not protected:
         assert not await site.finished(brand, within=15)
         servers.database_url(at.settings)
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
 async def _issuing(brand_id: object) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(site.PATIENCE):
         while True:
             async with db.atomic(brand_id):  # type: ignore[arg-type]
                 if await db.connection().fetchval("SELECT max(issued) >= 2 FROM settlement_run"):
@@ -97,7 +80,7 @@ async def _issuing(brand_id: object) -> None:
 
 
 async def _until(so: object) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + site.PATIENCE
     while not so():  # type: ignore[operator]
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)

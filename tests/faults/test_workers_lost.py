@@ -18,38 +18,21 @@ from qucheng.core import crashpoint, db, ids, task
 from qucheng.settlement import advance, run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from tests.faults.site import Site
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 240
-"""For a machine with other things to do. That it takes less than a minute is measured by itself, in test_workers_lost.py."""
 MINUTE = 60
-
-
-@pytest.fixture(scope="module")
-def installation() -> Iterator[Site]:
-    with site.site() as made:
-        yield made
-
-
-@pytest.fixture
-async def at(installation: Site) -> AsyncIterator[Site]:
-    async with site.entered(installation):
-        yield installation
-        installation.end()
 
 
 @pytest.mark.parametrize("point", crashpoint.NAMES)
 async def test_killed_at_every_crash_point(at: Site, point: str) -> None:
     brand = await at.brand()
     await site.asked(brand)
-    assert await site.ended(at.worker(crash=point), within=PATIENCE) == -signal.SIGKILL
+    assert await site.ended(at.worker(crash=point), within=site.PATIENCE) == -signal.SIGKILL
     assert await site.waiting(brand), "killed before anything was left to do"
     at.worker()
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
@@ -57,14 +40,14 @@ async def test_killed_at_every_crash_point(at: Site, point: str) -> None:
 async def test_without_the_sweep_what_a_killed_worker_held_stays_undone(at: Site, point: str) -> None:
     brand = await at.brand()
     await site.asked(brand)
-    assert await site.ended(at.worker(crash=point), within=PATIENCE) == -signal.SIGKILL
+    assert await site.ended(at.worker(crash=point), within=site.PATIENCE) == -signal.SIGKILL
     at.worker("qucheng.core.task.sweep=@tests.faults.changes.no_sweep")
     assert not await site.finished(brand, within=12)
     (held,) = [each for each in await site.waiting(brand) if each.state == "running"]
     assert held.attempt == 1
     at.end()
     at.worker()
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
@@ -74,7 +57,7 @@ async def test_killed_with_the_leases_of_the_product(at: Site) -> None:
     brand = await at.brand()
     await site.asked(brand)
     assert (
-        await site.ended(at.worker("qucheng.settlement.run.BATCH=5", crash="run.batch", quick=False), within=PATIENCE)
+        await site.ended(at.worker("qucheng.settlement.run.BATCH=5", crash="run.batch", quick=False), within=site.PATIENCE)
         == -signal.SIGKILL
     )
     at.worker(quick=False)
@@ -89,7 +72,7 @@ async def test_two_workers_share_the_work(at: Site) -> None:
     for brand in brands:
         await site.asked(brand)
     for brand in brands:
-        assert await site.finished(brand, within=PATIENCE)
+        assert await site.finished(brand, within=site.PATIENCE)
         await at.whole(brand)
         done = await task.listing(states=("done",), brand_id=brand.id, most=1000)
         assert {each.attempt for each in done} == {1}
@@ -105,12 +88,12 @@ async def test_a_worker_that_stood_still_finds_its_task_taken(at: Site, protecte
     await _stopped(slow.pid)
     try:
         at.worker()
-        assert await site.finished(brand, within=PATIENCE if protected else 15) is protected
+        assert await site.finished(brand, within=site.PATIENCE if protected else 15) is protected
     finally:
         os.kill(slow.pid, signal.SIGCONT)
     await asyncio.sleep(4)
     assert slow.poll() is None
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
     if not protected:
         return
@@ -123,7 +106,7 @@ async def test_clocks_a_day_off_either_way(at: Site) -> None:
     await site.asked(brand)
     for wrong in ("a_day_ahead", "a_day_behind"):
         at.worker(f"qucheng.core.clock.now=@tests.faults.changes.{wrong}", "qucheng.settlement.run.BATCH=1")
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
     assert {each.attempt for each in await task.listing(states=("done",), brand_id=brand.id, most=1000)} == {1}
 
@@ -149,22 +132,22 @@ async def test_a_worker_told_to_stop_gives_back_and_leaves_in_order(at: Site) ->
     stopped = at.worker("qucheng.settlement.run.BATCH=1", "qucheng.worker.STOP_SECONDS=0")
     await _reached(brand_id=brand.id, issued=2)
     stopped.terminate()
-    assert await site.ended(stopped, within=PATIENCE) == 0
+    assert await site.ended(stopped, within=site.PATIENCE) == 0
     at.worker()
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)
 
 
 async def _stopped(pid: int) -> None:
     """Waits until the process has stopped itself."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(site.PATIENCE):
         while Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "T":  # noqa: ASYNC110 - a process tells nobody that it has stopped
             await asyncio.sleep(0.05)
 
 
 async def _reached(*, brand_id: object, issued: int) -> None:
     """Waits until a run of the brand is being issued and that far."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(site.PATIENCE):
         while True:
             async with db.atomic(brand_id):  # type: ignore[arg-type]
                 if await db.connection().fetchval("SELECT max(issued) >= $1 FROM settlement_run", issued):
@@ -179,7 +162,7 @@ async def test_a_run_asked_for_twice_is_done_once(at: Site) -> None:
         at.worker()
     with contextlib.suppress(run.RunStateError):
         await site.asked(brand)
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await site.asked(brand)
-    assert await site.finished(brand, within=PATIENCE)
+    assert await site.finished(brand, within=site.PATIENCE)
     await at.whole(brand)

@@ -6,11 +6,10 @@ import asyncio
 
 import cyclopts
 
+from qucheng.cli.statuses import DONE, STOPPED
 from qucheng.core import audit, audit_heads, platform, settings
 
 app = cyclopts.App(name="audit", help="The trail of who did what: chained by hashes, and checked against them.")
-
-WHOLE, BROKEN = 0, 1
 
 
 @app.command
@@ -28,7 +27,7 @@ def verify() -> int:
         if head.brand_id not in broken:
             print(f"whole   {_whose(head.brand_id)}: {head.number} links, {head.hash}")
     print(f"compared with {kept} heads that were kept")
-    return BROKEN if breaks else WHOLE
+    return STOPPED if breaks else DONE
 
 
 @app.command

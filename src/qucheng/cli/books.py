@@ -7,14 +7,13 @@ from typing import Literal
 
 import cyclopts
 
+from qucheng.cli.statuses import DONE, STOPPED
 from qucheng.core import clock, platform, settings
 from qucheng.identity import brand as brands
 from qucheng.insight import books, explain_words
 from qucheng.insight import explain as lives
 
 app = cyclopts.App(name="books", help="The books of stored brands: whether they agree with themselves.")
-
-DONE, STOPPED = 0, 1
 
 
 @app.command

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from qucheng.bundle import exporting, importing, keeping
 from qucheng.bundle import progress as progresses
+from qucheng.cli.statuses import DONE, ROWS_REJECTED
 from qucheng.core import clock, platform, settings
 from qucheng.identity import brand as brands
 
-DONE, ROWS_REJECTED = 0, 3
 CODES_SHOWN = 10
 
 

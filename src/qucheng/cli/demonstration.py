@@ -9,9 +9,8 @@ from qucheng.bundle import progress as progresses
 from qucheng.bundle import settle as settling
 from qucheng.bundle import showcase
 from qucheng.cli import brands
+from qucheng.cli.statuses import DONE, STOPPED
 from qucheng.core import clock, money, settings
-
-DONE, STOPPED = 0, 1
 
 
 def demo() -> int:

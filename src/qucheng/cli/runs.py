@@ -14,6 +14,7 @@ import cyclopts
 
 from qucheng.bundle import books
 from qucheng.bundle import progress as progresses
+from qucheng.cli.statuses import DONE, STOPPED
 from qucheng.core import clock, ids, money, platform, settings, task
 from qucheng.identity import brand as brands
 from qucheng.identity.brand import Brand
@@ -23,7 +24,6 @@ from qucheng.settlement.run import Run
 
 app = cyclopts.App(name="runs", help="Settlement runs: a brand's month computed as a draft, issued, its documents made.")
 
-DONE, STOPPED = 0, 1
 RENDER = "document.render"
 
 

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import asyncpg
 
 log = logging.getLogger(__name__)
+
+EXACT = Path(__file__).with_name("exact.sql")
 
 
 class UnsafeRoleError(errors.RefusedError):
@@ -199,6 +202,11 @@ async def run_script(script: str, done: Callable[[int], None] | None = None) -> 
         await connection().execute(section)
         if done is not None:
             done(1)
+
+
+async def add_exact_functions() -> None:
+    """pg_temp.half_away and pg_temp.sum_fractions, for the scripts of this connection that reckon with money."""
+    await connection().execute(EXACT.read_text(encoding="utf-8"))
 
 
 async def refresh_statistics() -> None:

@@ -43,13 +43,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     var: Path
     """QUCHENG_VAR: the folder of everything that is kept beside the databases (embedded servers, keys, files)."""
 
+    root: Path
+    """The checkout; where there is none (installed from a wheel), the working folder."""
+
     @property
     def documents(self) -> Path:
         """Where the documents of issued statements are kept."""
         return self.var / "documents"
-
-    root: Path
-    """The checkout; where there is none (installed from a wheel), the working folder."""
 
 
 def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:

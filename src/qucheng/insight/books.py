@@ -94,6 +94,7 @@ async def check(*, brand: Brand, now: dt.datetime) -> Report:
         connection = db.connection()
         await connection.execute(ISOLATION)
         await connection.execute("SELECT set_config('qucheng.brand_id', $1, true)", str(brand.id))
+        await db.add_exact_functions()
         await connection.execute(preparation)
         for invariant in invariants:
             rows = await connection.fetch(

@@ -1,6 +1,6 @@
 -- Whether the books of the visible brand agree with themselves. Section 1 lays out what the others need; each of the others is
 -- one query whose rows are differences: invariant, subject, expected, found, amounts in major units. Where the books agree
--- there are none. All sections look at one snapshot (insight/books.py).
+-- there are none. All sections look at one snapshot (insight/books.py), which has run core/exact.sql.
 
 -- 1. What the others need.
 SET LOCAL work_mem = '128MB';
@@ -15,18 +15,6 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $$;
-CREATE OR REPLACE FUNCTION pg_temp.add_fraction(total numeric[], numerator numeric, denominator numeric) RETURNS numeric[]
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT ARRAY[total[1] * div(common, total[2]) + numerator * div(common, denominator), common]
-    FROM (SELECT lcm(total[2], denominator) AS common) c
-$$;
-DO $$ BEGIN
-    CREATE AGGREGATE pg_temp.sum_fractions(numeric, numeric) (SFUNC = pg_temp.add_fraction, STYPE = numeric[], INITCOND = '{0,1}');
-EXCEPTION WHEN duplicate_function THEN NULL;
-END $$;
-CREATE OR REPLACE FUNCTION pg_temp.half_away(a numeric, b numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
-AS $$ SELECT sign(a) * div(2 * abs(a) + b, 2 * b) $$;
-
 -- The last period that is issued in full, and the last intake it knew of. A period closed after it was empty, so it is judged
 -- by the last run; without runs (a bundle settled in one go) the last period knew what had been accrued when it was settled.
 CREATE TEMP TABLE settled_through ON COMMIT DROP AS

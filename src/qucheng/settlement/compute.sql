@@ -1,23 +1,8 @@
 -- The statements of one period of the visible brand, as a draft in temporary tables: draft_statement, and what is to be on
 -- each in due_accrual, due_reversal, due_bonus, due_adjustment. Before it runs, `closing` holds one row: starts_on, starts_at,
--- ends_at; and `withholding` the scheme in force for the period with its brackets (settlement/withholding.py).
+-- ends_at; `withholding` the scheme in force for the period with its brackets (settlement/withholding.py); and core/exact.sql has run.
 
 SET LOCAL work_mem = '128MB';
-
--- Exact sum of fractions: numerators over a common denominator.
-CREATE OR REPLACE FUNCTION pg_temp.add_fraction(total numeric[], numerator numeric, denominator numeric) RETURNS numeric[]
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT ARRAY[total[1] * div(common, total[2]) + numerator * div(common, denominator), common]
-    FROM (SELECT lcm(total[2], denominator) AS common) c
-$$;
-DO $$ BEGIN
-    CREATE AGGREGATE pg_temp.sum_fractions(numeric, numeric) (SFUNC = pg_temp.add_fraction, STYPE = numeric[], INITCOND = '{0,1}');
-EXCEPTION WHEN duplicate_function THEN NULL;
-END $$;
-
--- Half away from zero, b > 0.
-CREATE OR REPLACE FUNCTION pg_temp.half_away(a numeric, b numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
-AS $$ SELECT sign(a) * div(2 * abs(a) + b, 2 * b) $$;
 
 -- 1. What is due and on no statement yet: what matured since the end of the last period cannot be, and of what matured
 -- before it only what came late; whether anything did shows in the counts, since a statement takes an entry once.

@@ -52,6 +52,7 @@ async def compute(*, brand: Brand, starts_on: dt.date) -> None:
     """Drafts the month's statements into temporary tables: draft_statement and due_accrual, due_reversal, due_bonus, due_adjustment."""
     await stage_closing(brand=brand, starts_on=starts_on)
     await withholding.stage(name=brand.withholding, period=starts_on)
+    await db.add_exact_functions()
     await db.run_script(COMPUTE.read_text(encoding="utf-8"))
 
 
