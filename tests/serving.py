@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
+from qucheng.core import database
 from qucheng.core.embedded import postgres
 
 if TYPE_CHECKING:
@@ -93,6 +94,19 @@ def ask(url: str, sql: str) -> Any:
             await connection.close()
 
     return asyncio.run(once())
+
+
+def drop(url: str, name: str) -> None:
+    """The database, with what is connected to it."""
+
+    async def once() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await database.drop(connection, name)
+        finally:
+            await connection.close()
+
+    asyncio.run(once())
 
 
 def postmaster(folder: Path) -> int:

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from qucheng.core import database
-from tests import product
+from tests import product, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def installation(postgres_url: str) -> Iterator[Path]:
         patch.setenv("DATABASE_URL", database.with_database(postgres_url, name))
         patch.setenv("QUCHENG_VAR", str(var))
         yield var
-    asyncio.run(_as_owner(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    serving.drop(postgres_url, name)
 
 
 async def _as_owner(url: str, statement: str) -> None:

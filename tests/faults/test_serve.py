@@ -38,7 +38,7 @@ def owner_url(postgres_url: str) -> Iterator[str]:
     name = f"serve_{os.getpid()}_{time.monotonic_ns()}"
     serving.ask(postgres_url, f"CREATE DATABASE {name}")
     yield database.with_database(postgres_url, name)
-    serving.ask(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    serving.drop(postgres_url, name)
     serving.ask(postgres_url, f"DROP ROLE IF EXISTS qucheng_app_{name}")
 
 

@@ -183,7 +183,7 @@ async def test_the_database_of_a_live_run_of_another_installation_on_the_server_
             async with database.workspace(second, app_url):
                 assert live in await names(owner, "work")
     finally:
-        await owner.execute("DROP DATABASE second_installation WITH (FORCE)")
+        await database.drop(owner, "second_installation")
         async with database.workspace(owner_url, app_url):
             pass
 
@@ -197,7 +197,7 @@ async def test_runs_at_once_have_databases_of_their_own(owner_url: str, app_url:
 
 async def without_template(owner: asyncpg.Connection) -> None:
     for name in await names(owner, "(template|building)"):
-        await owner.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await database.drop(owner, name)
 
 
 async def test_two_builds_of_the_template_at_once_leave_one(owner_url: str, app_url: str, owner: asyncpg.Connection) -> None:

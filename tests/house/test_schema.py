@@ -242,7 +242,7 @@ async def migrated_url(postgres_url: str) -> AsyncIterator[str]:
         await database.migrate(url)
         yield url
     finally:
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await database.drop(owner, name)
         await owner.close()
 
 

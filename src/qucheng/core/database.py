@@ -120,7 +120,7 @@ async def workspace(owner_url: str, app: str) -> AsyncIterator[str]:
         yield with_database(app, name)
     finally:
         with contextlib.suppress(asyncpg.PostgresError, OSError):
-            await _drop(owner, name)
+            await drop(owner, name)
         await owner.close()
 
 
@@ -171,11 +171,11 @@ async def _drop_abandoned(owner: asyncpg.Connection, owner_url: str) -> None:
         if await owner.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
             # one that somebody else is in stands for the next start to drop
             with contextlib.suppress(asyncpg.PostgresError):
-                await _drop(owner, name)
+                await drop(owner, name)
             await owner.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
 
 
-async def _drop(owner: asyncpg.Connection, name: str) -> None:
+async def drop(owner: asyncpg.Connection, name: str) -> None:
     """With the sessions in it. FORCE is refused where one of them is the server's own autovacuum; a plain DROP asks that to leave."""
     try:
         await owner.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")

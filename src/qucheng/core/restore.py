@@ -182,4 +182,4 @@ async def _make(owner_url: str, name: str) -> bool:
 
 async def _drop(owner_url: str, name: str) -> None:
     async with backup.connected(owner_url) as connection:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await database.drop(connection, name)

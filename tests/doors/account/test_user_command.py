@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests import serving
 from tests.rooms.identity import people
 
 from qucheng import cli
@@ -38,7 +39,7 @@ def home(postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("QUCHENG_VAR", str(tmp_path))
     yield url
-    asyncio.run(ask(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    serving.drop(postgres_url, name)
     asyncio.run(ask(postgres_url, f"DROP ROLE IF EXISTS qucheng_app_{name}"))
 
 

@@ -29,7 +29,7 @@ def platform(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("QUCHENG_VAR", str(tmp_path / "var"))
     yield name
     for each in (name, f"{name}_copy"):
-        serving.ask(postgres_url, f"DROP DATABASE IF EXISTS {each} WITH (FORCE)")
+        serving.drop(postgres_url, each)
 
 
 def test_a_backup_is_written_and_put_back(platform: str, postgres_url: str, tmp_path: Path) -> None:

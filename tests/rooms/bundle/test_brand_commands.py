@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from tests import books, product
+from tests import books, product, serving
 
 from qucheng.core import database
 
@@ -29,7 +29,7 @@ def platform(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         patch.setenv("DATABASE_URL", database.with_database(postgres_url, name))
         patch.setenv("QUCHENG_VAR", str(tmp_path_factory.mktemp("var")))
         yield
-    asyncio.run(on_server(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    serving.drop(postgres_url, name)
 
 
 async def on_server(url: str, statement: str) -> None:

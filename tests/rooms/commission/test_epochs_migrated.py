@@ -52,4 +52,4 @@ async def test_deliveries_that_were_accrued_together_know_the_same_rules(
                 ]
                 assert [tuple(row) for row in await owner.fetch("SELECT code, intake FROM rule")] == [("OWN", 1)]
         finally:
-            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await database.drop(server, name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests import serving
 
 from qucheng import cli
 from qucheng.core import audit, database, db, ids, platform, settings
@@ -31,7 +32,7 @@ def home(postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("QUCHENG_VAR", str(tmp_path))
     yield url
-    asyncio.run(ask(f"DROP DATABASE {name} WITH (FORCE)"))
+    serving.drop(postgres_url, name)
     asyncio.run(ask(f"DROP ROLE IF EXISTS qucheng_app_{name}"))
 
 

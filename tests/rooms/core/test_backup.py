@@ -79,7 +79,7 @@ async def into(books_home: tuple[str, str]) -> AsyncIterator[str]:
     name = f"restored_{os.getpid()}_{secrets.token_hex(4)}"
     yield name
     async with books.connected(books_home[0]) as owner:
-        await owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await database.drop(owner, name)
 
 
 async def there(home: tuple[str, str], name: str) -> bool:
@@ -344,5 +344,5 @@ async def test_the_file_is_closed_to_others_and_never_written_over(taken: Taken,
         await owner.execute(f"CREATE DATABASE {name}")
         with pytest.raises(backup.BackupRefusedError, match="nothing to back up"):
             await backup.write(owner_url=database.with_database(postgres_url, name), documents=None, out=tmp_path, now=books.NOW)
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await database.drop(owner, name)
     assert list(tmp_path.iterdir()) == []

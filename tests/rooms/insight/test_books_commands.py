@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from tests import books, product
+from tests import books, product, serving
 from tests.rooms.insight import test_explain
 
 from qucheng.core import database, db
@@ -29,7 +29,7 @@ def platform(postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("QUCHENG_VAR", str(var))
     asyncio.run(database.migrate(owner))
     yield books.Workspace(owner, asyncio.run(database.app_url(owner, None, var)))
-    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    serving.drop(postgres_url, name)
 
 
 async def execute(url: str, statement: str) -> None:

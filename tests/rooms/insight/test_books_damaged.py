@@ -52,7 +52,7 @@ async def copy(books_home: tuple[str, str], issued: tuple[str, Brand]) -> AsyncI
             async with db.connected(app):
                 yield books.Workspace(owner, app)
         finally:
-            await maker.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            await database.drop(maker, name)
 
 
 async def test_control_the_copy_agrees(copy: books.Workspace, issued: tuple[str, Brand]) -> None:
