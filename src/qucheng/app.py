@@ -10,7 +10,7 @@ from litestar import di
 from litestar.datastructures import State
 
 from qucheng.core import health, ids
-from qucheng.web import access, account, assets, guards, metrics, problems, state
+from qucheng.web import access, account, assets, console, finance, guards, metrics, open_api, portal, problems, public, state
 from qucheng.web import site as sites
 
 if TYPE_CHECKING:
@@ -28,7 +28,15 @@ def create_app(settings: Settings) -> litestar.Litestar:
     site = sites.Site(settings)
     watch, counted, token = health.Watch(settings, ids.new_id()), metrics.Metrics(), health.metrics_token(settings)
     app = litestar.Litestar(
-        route_handlers=[state.alive, state.ready, state.figures, assets.serve, *account.ROUTES],
+        route_handlers=[
+            *(state.alive, state.ready, state.figures, assets.serve),
+            *account.ROUTES,
+            *finance.ROUTES,
+            *console.ROUTES,
+            *portal.ROUTES,
+            *public.ROUTES,
+            *open_api.ROUTES,
+        ],
         dependencies={
             "watch": di.Provide(lambda: watch, sync_to_thread=False),
             "counted": di.Provide(lambda: counted, sync_to_thread=False),

@@ -17,7 +17,7 @@ from litestar.enums import MediaType
 from qucheng.core import crypto, money
 from qucheng.identity import membership as memberships
 from qucheng.identity import user as users
-from qucheng.web import assets, auth, csrf, guards, texts
+from qucheng.web import assets, auth, csrf, guards, navigation, texts
 from qucheng.web import site as sites
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ async def view(
         {
             "person": await _person(request),
             "who": visit.who,
+            "navigation_entries": _navigation(request),
             "csrf": csrf.token(site, bound),
             "faults": (),
             "next": "/",
@@ -175,6 +176,12 @@ def _alternate(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
         (name, value) for name, value in parse.parse_qsl(connection.scope["query_string"].decode("latin-1")) if name != "lang"
     ]
     return f"{form}?" + parse.urlencode([*kept, ("lang", words(connection).other())])
+
+
+def _navigation(request: Request[Any, Any, Any]) -> list[navigation.Entry]:
+    who = auth.visit(request).who
+    served = frozenset(route.path for route in request.app.routes)
+    return navigation.entries(who.permissions, served) if who is not None else []
 
 
 async def _person(request: Request[Any, Any, Any]) -> Person | None:

@@ -1,4 +1,4 @@
-"""The words of the pages: English in templates and code, Chinese from `locale/zh_CN/LC_MESSAGES/web.po`."""
+"""The words of the pages: English in templates and code, Chinese from `locale/zh_CN/LC_MESSAGES/web*.po`, one file for each area."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from babel.messages import mofile, pofile
+from babel.messages.catalog import Catalog
 
 LOCALES = Path(__file__).resolve().parents[1].joinpath("locale")
 DOMAIN = "web"
@@ -74,9 +75,18 @@ def _weight(text: str) -> float:
         return 0.0
 
 
+def catalogues(name: str) -> list[Path]:
+    """The files that hold a language."""
+    return sorted(LOCALES.joinpath(name, "LC_MESSAGES").glob(f"{DOMAIN}*.po"))
+
+
 def _catalogue(name: str) -> gettext.NullTranslations:
-    with LOCALES.joinpath(name, "LC_MESSAGES", f"{DOMAIN}.po").open("rb") as source:
-        catalogue = pofile.read_po(source, locale=name, domain=DOMAIN)
+    catalogue = Catalog(locale=name, domain=DOMAIN)
+    for file in catalogues(name):
+        with file.open("rb") as source:
+            for message in pofile.read_po(source, locale=name, domain=DOMAIN):
+                if message.id:
+                    catalogue[message.id] = message
     compiled = io.BytesIO()
     mofile.write_mo(compiled, catalogue)
     compiled.seek(0)

@@ -48,7 +48,7 @@ async def test_each_role_sees_its_name_and_place(house: browser.House, brand: br
         login, guest = a_login(), await house.browser()
         await people.member(house.keys, brand.id, role, reseller=reseller, login=login)  # type: ignore[arg-type]
         await guest.sign_in(login)
-        assert (await guest.get("/")).status_code == 200
+        assert (await guest.get("/account")).status_code == 200
         assert f"<span>{shown}</span><span>{place}</span>" in guest.page
         assert "Switch role" not in guest.page
 
@@ -130,7 +130,7 @@ async def test_devices_are_listed_and_ended_at_once(house: browser.House, guest:
         for part in guest.page.split('action="')
         if part.startswith("/account/sessions/") and '/end"' in part
     ]
-    assert (await other.get("/")).status_code == 200
+    assert (await other.get("/account")).status_code == 200
     answer = await guest.send(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/sessions")
     assert (await other.get("/")).headers["location"] == "/sign-in"
@@ -148,7 +148,7 @@ async def test_all_others_end_together(house: browser.House, guest: browser.Brow
         await each.sign_in(login)
     await guest.get("/account/sessions")
     assert (await guest.send("/account/sessions/end-others")).status_code == 303
-    assert [(await each.get("/")).status_code for each in (guest, *others)] == [200, 303, 303]
+    assert [(await each.get("/account")).status_code for each in (guest, *others)] == [200, 303, 303]
 
 
 async def test_a_session_of_somebody_else_is_not_there_and_stays(
@@ -165,7 +165,7 @@ async def test_a_session_of_somebody_else_is_not_there_and_stays(
     for name in (str(session), str(uuid.UUID(int=9)), "x"):
         assert (await guest.send(f"/account/sessions/{name}/end")).status_code == 404
         await guest.get("/account/sessions")
-    assert (await other.get("/")).status_code == 200
+    assert (await other.get("/account")).status_code == 200
 
 
 async def test_the_password_is_changed_and_other_devices_are_out(house: browser.House, guest: browser.Browser) -> None:

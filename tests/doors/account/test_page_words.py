@@ -16,7 +16,7 @@ from qucheng.web import assets, pages, refusals, texts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from babel.messages.catalog import Catalog
+    from babel.messages.catalog import Message as Message_
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"
@@ -49,17 +49,19 @@ def _parts(message: str | Iterable[str | None] | None) -> Message:
     return (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
 
 
-def catalogue() -> Catalog:
-    with texts.LOCALES.joinpath("zh_CN", "LC_MESSAGES", "web.po").open("rb") as source:
-        return pofile.read_po(source, locale="zh_CN")
+def catalogue() -> list[Message_]:
+    found = []
+    for file in texts.catalogues("zh_CN"):
+        with file.open("rb") as source:
+            found += [message for message in pofile.read_po(source, locale="zh_CN") if message.id]
+    return found
 
 
 def translated() -> dict[Message, str]:
-    found = {}
+    found: dict[Message, str] = {}
     for message in catalogue():
-        if message.id:
-            text = message.string[0] if isinstance(message.string, tuple | list) else message.string
-            found[_parts(message.id)] = str(text)
+        text = message.string[0] if isinstance(message.string, tuple | list) else message.string
+        assert found.setdefault(_parts(message.id), str(text)) == str(text), f"translated in two ways: {message.id}"
     return found
 
 

@@ -53,7 +53,7 @@ async def test_enrolment_gives_ten_codes_once_and_a_new_token(
     assert after != before
     known = {row["token_hash"] for row in await owner.fetch("SELECT token_hash FROM session WHERE ended_at IS NULL")}
     assert (crypto.token_hash(before) in known, crypto.token_hash(after) in known) == (False, True)
-    assert (await guest.get("/")).status_code == 200
+    assert (await guest.get("/account")).status_code == 200
     assert "Platform operator" in guest.page
     assert (await guest.get("/second-factor/new")).headers["location"] == "/account"
     assert (await guest.get("/second-factor")).headers["location"] == "/"

@@ -43,7 +43,7 @@ async def test_who_signs_in_sees_the_first_page_and_who_signs_out_does_not(
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     (given,) = [value for value in answer.headers.get_list("set-cookie") if value.startswith("__Host-session")]
     assert COOKIE.fullmatch(given)
-    assert (await guest.get("/")).status_code == 200
+    assert (await guest.get("/account")).status_code == 200
     assert "某人" in guest.page
     token = guest.token()
     assert token is not None

@@ -11,14 +11,17 @@ from litestar.exceptions import NotFoundException
 from qucheng.core import clock
 from qucheng.identity import second_factor
 from qucheng.identity import session as sessions
-from qucheng.web import auth, guards, pages
+from qucheng.web import auth, guards, navigation, pages
 
 DEVICES = "/account/sessions"
 
 
 @get("/", opt=guards.page("account.read"))
 async def landing(request: Request[Any, Any, Any]) -> Response[Any]:
-    return await pages.view(request, "account/landing.html")
+    """To where the role's work begins; to oneself where there is none yet."""
+    who, served = auth.principal(request), frozenset(route.path for route in request.app.routes)
+    found = navigation.entries(who.permissions, served) if who.role is not None else []
+    return pages.elsewhere(found[0].address) if found else await pages.view(request, "account/landing.html")
 
 
 @get("/account", opt=guards.page("account.read"))

@@ -1,0 +1,44 @@
+"""What stands at the side of every page: the pages of a role, in the order of its work, and never one it may not see."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qucheng.web.texts import n_
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """permission: what one needs to see the page. heading: the entry begins a group. tab: its short name on a phone's lower edge."""
+
+    address: str
+    drawing: str
+    label: str
+    permission: str
+    heading: str | None = None
+    tab: str | None = None
+
+
+ENTRIES = (
+    Entry("/portal", "house", n_("Home"), "own.home.read", tab=n_("Home")),
+    Entry("/portal/orders", "receipt", n_("Orders"), "own.orders.read", tab=n_("Orders")),
+    Entry("/portal/statements", "file-text", n_("Statements"), "own.statements.read", n_("Money"), n_("Statements")),
+    Entry("/portal/team", "users", n_("Team"), "own.team.read", n_("Account")),
+    Entry("/portal/profile", "shield-check", n_("Profile and compliance"), "own.profile.read", tab=n_("Me")),
+    Entry("/runs", "list-checks", n_("Settlement runs"), "runs.read"),
+    Entry("/statements", "file-text", n_("Statements"), "statements.read"),
+    Entry("/approvals", "badge-check", n_("Approvals"), "approvals.read"),
+    Entry("/exceptions", "triangle-alert", n_("Exceptions"), "exceptions.read"),
+    Entry("/adjustments", "plus", n_("Adjustments"), "adjustments.read"),
+    Entry("/uploads", "upload", n_("Deliveries"), "imports.read"),
+    Entry("/journal", "book-open", n_("Journal"), "journal.read", n_("Books")),
+    Entry("/trial-balance", "scale", n_("Trial balance"), "journal.read"),
+    Entry("/brands", "building-2", n_("Brands"), "brands.read"),
+    Entry("/people", "users", n_("People"), "roles.read", n_("Settings")),
+    Entry("/keys", "key-round", n_("API keys"), "keys.manage"),
+    Entry("/audit", "history", n_("Audit log"), "audit.read"),
+)
+
+
+def entries(allowed: frozenset[str], served: frozenset[str]) -> list[Entry]:
+    """Those that these permissions let in, of the pages that are served."""
+    return [entry for entry in ENTRIES if entry.permission in allowed and entry.address in served]

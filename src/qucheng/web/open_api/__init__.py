@@ -1,0 +1,7 @@
+"""Doors of machines: /api/v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ROUTES: tuple[Any, ...] = ()
