@@ -9,7 +9,7 @@ ID = "2026-11-22T08:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Desk and machines"
 FILES = sorted(
-    file for number in range(16, 22) for file in (Path(__file__).parent / "sql").glob(f"{number:04}_*.sql")
+    file for number in range(16, 24) for file in (Path(__file__).parent / "sql").glob(f"{number:04}_*.sql")
 )
 
 
