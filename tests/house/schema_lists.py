@@ -17,6 +17,7 @@ WITHOUT_BRAND = {
     "session": "found by its token before the brand is known: ids, hashes, the device's name and network",
     "password_reset": "a person's, not a brand's: hashes",
     "letter": "to anybody: ciphertext, wiped when sent",
+    "demonstration": "the database's own: whether it was given invented brands",
 }
 
 # nullable columns of foreign keys, and what a blank means
@@ -34,8 +35,16 @@ NULLABLE_REFERENCES = {
     "invitation.reseller": "people of the brand or the platform are of none",
     "invitation.invited_by": "the platform itself",
     "invitation.accepted_by": "nobody yet",
+    "upload.intake": "nothing in it was new, or it has not been judged yet",
     "audit_record.user_id": "the platform itself",
+    "adjustment_case.dispute": "most adjustments answer none",
+    "dispute.adjustment": "open, or answered by a reason",
+    "dispute.decided_by": "it is open",
     "approval.checker": "nobody yet",
+    "run_check.checked_by": "the platform itself",
+    "settlement_run.published_by": "not published, or by the last document",
+    "api_key.reseller": "a key of the whole brand",
+    "api_key.revoked_by": "it stands",
 }
 
 APPEND_ONLY = (
@@ -56,4 +65,11 @@ APPEND_ONLY = (
     "books_check",
     "audit_record",
     "audit_seal",
+    "run_check",
+    "adjustment_case",
+    "statement_confirmation",
+    "exception_review",
+    "role_request",
+    "upload_file",
+    "upload_rejection",
 )

@@ -1,11 +1,11 @@
-"""Tasks, schedules, processes and letters: the platform's own, without a brand's row-level security. And the trail, which has it.
+"""Tasks, schedules, processes and letters: the platform's own, without a brand's row-level security. And the trail and the replies to machines, which have it.
 
 The former hold ids, codes, counts and ciphertext only.
 """
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Bytea, Integer, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Integer, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from qucheng.core import db
@@ -56,6 +56,12 @@ class Letter(Table, tablename="letter", db=db.ENGINE, tags=["raw"]):
     sent_at = Timestamptz(default=None, null=True)
 
 
+class Demonstration(Table, tablename="demonstration", db=db.ENGINE, tags=["raw"]):
+    id = Boolean(primary_key=True, default=None)
+    begun_at = Timestamptz(default=None, null=False)
+    finished_at = Timestamptz(default=None, null=True)
+
+
 class AuditRecord(Table, tablename="audit_record", db=db.ENGINE, tags=["raw"]):
     brand_id = UUID(default=None, null=False)
     id = UUID(primary_key=True, default=None)
@@ -76,3 +82,31 @@ class AuditSeal(Table, tablename="audit_seal", db=db.ENGINE, tags=["raw"]):
     number = BigInt(primary_key=True, default=None)
     record = UUID(default=None, null=False)
     hash = Bytea(default=None, null=False)
+
+
+class IdempotentReply(Table, tablename="idempotent_reply", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    key = UUID(default=None, null=False)
+    idempotency_key = Text(primary_key=True, default=None)
+    request_hash = Bytea(default=None, null=False)
+    answer = SmallInt(default=None, null=False)
+    body = Text(default=None, null=False)
+    answered_at = Timestamptz(default=None, null=False)
+
+
+class ExportFile(Table, tablename="export_file", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    kind = Text(default=None, null=False)
+    permission = Text(default=None, null=False)
+    parameters = JSONB(default=None, null=False)
+    file_name = Text(default=None, null=False)
+    rows = BigInt(default=None, null=True)
+    state = Text(default=None, null=False)
+    task = UUID(default=None, null=False)
+    bytes = BigInt(default=None, null=True)
+    sha256 = Text(default=None, null=True)
+    asked_by = UUID(default=None, null=False)
+    asked_at = Timestamptz(default=None, null=False)
+    made_at = Timestamptz(default=None, null=True)
+    expires_at = Timestamptz(default=None, null=False)

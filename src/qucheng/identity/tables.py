@@ -122,6 +122,17 @@ class Invitation(Table, tablename="invitation", db=db.ENGINE, tags=["raw"]):
     withdrawn_at = Timestamptz(default=None, null=True)
 
 
+class RoleRequest(Table, tablename="role_request", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    approval = UUID(primary_key=True, default=None)
+    invitation = UUID(default=None, null=False)
+    token_hash = Bytea(default=None, null=False)
+    login_hash = Bytea(default=None, null=False)
+    login_cipher = Bytea(default=None, null=False)
+    role = Text(default=None, null=False)
+    letter = UUID(default=None, null=False)
+
+
 class Approval(Table, tablename="approval", db=db.ENGINE, tags=["raw"]):
     brand_id = UUID(default=None, null=False)
     id = UUID(primary_key=True, default=None)
@@ -136,3 +147,37 @@ class Approval(Table, tablename="approval", db=db.ENGINE, tags=["raw"]):
     decided_at = Timestamptz(default=None, null=True)
     executed_at = Timestamptz(default=None, null=True)
     reason = Text(default=None, null=True)
+
+
+class ApiKey(Table, tablename="api_key", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    name = Text(default=None, null=False)
+    mode = Text(default=None, null=False)
+    reseller = Text(default=None, null=True)
+    scopes = Text(default=None, null=False)
+    networks = Text(default=None, null=True)
+    created_at = Timestamptz(default=None, null=False)
+    created_by = UUID(default=None, null=False)
+    expires_at = Timestamptz(default=None, null=False)
+    revoked_at = Timestamptz(default=None, null=True)
+    revoked_by = UUID(default=None, null=True)
+    last_used_on = Date(default=None, null=True)
+
+
+class ApiSecret(Table, tablename="api_secret", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    key = UUID(default=None, null=False)
+    number = SmallInt(primary_key=True, default=None)
+    token_hash = Bytea(default=None, null=False)
+    signing_cipher = Bytea(default=None, null=True)
+    issued_at = Timestamptz(default=None, null=False)
+    issued_by = UUID(default=None, null=False)
+    ends_at = Timestamptz(default=None, null=True)
+
+
+class ApiNonce(Table, tablename="api_nonce", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    key = UUID(default=None, null=False)
+    nonce = Text(primary_key=True, default=None)
+    used_at = Timestamptz(default=None, null=False)

@@ -5,7 +5,7 @@ The migration makes the real keys, all within the brand; Piccolo knows only thei
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Date, Integer, SmallInt, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Date, Integer, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from qucheng.core import db
@@ -86,6 +86,52 @@ class Bonus(Table, tablename="bonus", db=db.ENGINE, tags=["raw"]):
     occurred_at = Timestamptz(default=None, null=False)
 
 
+class AdjustmentCase(Table, tablename="adjustment_case", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    code = Text(primary_key=True, default=None)
+    reason_code = Text(default=None, null=False)
+    reference_kind = Text(default=None, null=False)
+    reference = Text(default=None, null=False)
+    note = Text(default=None, null=True)
+    maker = UUID(default=None, null=False)
+    checker = UUID(default=None, null=False)
+    approval = UUID(default=None, null=False)
+    dispute = UUID(default=None, null=True)
+
+
+class Dispute(Table, tablename="dispute", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    period = Date(default=None, null=False)
+    number = Integer(default=None, null=False)
+    position = Integer(default=None, null=False)
+    reseller = Text(default=None, null=False)
+    kind = Text(default=None, null=False)
+    order_no = Text(default=None, null=True)
+    line_no = Text(default=None, null=True)
+    level = SmallInt(default=None, null=True)
+    refund_no = Text(default=None, null=True)
+    rule = Text(default=None, null=True)
+    of_period = Date(default=None, null=True)
+    amount_minor = BigInt(default=None, null=False)
+    reason = Text(default=None, null=False)
+    opened_by = UUID(default=None, null=False)
+    opened_at = Timestamptz(default=None, null=False)
+    state = Text(default=None, null=False)
+    answer = Text(default=None, null=True)
+    adjustment = Text(default=None, null=True)
+    decided_by = UUID(default=None, null=True)
+    decided_at = Timestamptz(default=None, null=True)
+
+
+class StatementConfirmation(Table, tablename="statement_confirmation", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    confirmed_by = UUID(default=None, null=False)
+    confirmed_at = Timestamptz(default=None, null=False)
+
+
 class SettlementRun(Table, tablename="settlement_run", db=db.ENGINE, tags=["raw"]):
     brand_id = UUID(default=None, null=False)
     period = Date(default=None, null=False)
@@ -100,6 +146,20 @@ class SettlementRun(Table, tablename="settlement_run", db=db.ENGINE, tags=["raw"
     computed_at = Timestamptz(default=None, null=False)
     issued_at = Timestamptz(default=None, null=True)
     discarded_at = Timestamptz(default=None, null=True)
+    published_at = Timestamptz(default=None, null=True)
+    published_by = UUID(default=None, null=True)
+
+
+class RunCheck(Table, tablename="run_check", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    period = Date(default=None, null=False)
+    run = SmallInt(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    checked_at = Timestamptz(default=None, null=False)
+    checked_by = UUID(default=None, null=True)
+    intake = Integer(default=None, null=False)
+    apart = Integer(default=None, null=False)
+    figures = JSONB(default=None, null=False)
 
 
 class RunStatement(Table, tablename="run_statement", db=db.ENGINE, tags=["raw"]):

@@ -58,6 +58,9 @@ OWN = {
             "statement_document",
             "document_file",
             "statement_entry",
+            "statement_row",
+            "dispute",
+            "statement_confirmation",
         ),
         OWN_STATEMENT,
     ),
@@ -69,10 +72,11 @@ WRITTEN_ONLY = {"audit_record"}
 HIDDEN_COLUMNS = {
     "order_line": {"source_row", "buyer", "parent", "parent_tier", "grandparent", "grandparent_tier", "cost_minor"},
     "sku": {"cost_minor"},
-    "refund": {"intake", "source_row"},
+    "refund": {"source_row"},
+    "dispute": {"decided_by"},
     "invitation": {"token_hash", "login_hash"},
 }
-ADDED = {("audit_record", "INSERT"), ("membership", "UPDATE"), ("invitation", "UPDATE")}
+ADDED = {("dispute", "INSERT"), ("statement_confirmation", "INSERT"), ("audit_record", "INSERT"), ("membership", "UPDATE"), ("invitation", "UPDATE")}
 
 
 @pytest.fixture(scope="module")
