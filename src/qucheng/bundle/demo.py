@@ -39,10 +39,10 @@ _FILES: Final = (
     "refunds.csv",
     "adjustments.csv",
 )
-_SEED = 20260801
+SEED = 20260801
 _DECIMALS = 2
 _LOOKED_INTO = dt.timedelta(days=2)  # between a sale and the adjustment that it needs
-_BRAND = """\
+BRAND = """\
 # 渠成的示例品牌：名称、人物和交易均为虚构
 [brand]
 code = "lanxi"
@@ -99,31 +99,31 @@ def fingerprint(folder: Path) -> str:
 
 
 def _contents() -> dict[str, bytes]:
-    chance = demo_chance.Chance(_SEED)
+    chance = demo_chance.Chance(SEED)
     sold = demo_faults.odd_sales(chance, demo_sales.lines(chance, ORDER_LINES))
     given_back = demo_sales.refunds(chance, sold)
-    refunds = [_refund(refund) for refund in given_back]
+    refunds = [refund_row(refund) for refund in given_back]
     adjustments = [_adjustment(number, sold) for number in range(len(_ADJUSTMENTS))]
-    orders = [_order(line) for line in sold]
+    orders = [order_row(line) for line in sold]
     referred_to = frozenset({row["order"] for row in refunds} | {order for _, order in adjustments})
     rejected = demo_faults.spoil_orders(chance, orders, referred_to)
     refunds += demo_faults.bad_refunds(refunds, orders, rejected)
     return {
-        "brand.toml": _BRAND.encode(),
-        "tiers.csv": _csv({"code": code, "name": name, "rank": str(rank)} for code, name, rank in catalog.TIERS),
-        "channels.csv": _csv({"code": code, "name": name, "kind": kind} for code, name, kind in catalog.CHANNELS),
-        "resellers.csv": _csv([*map(_reseller, network.RESELLERS), demo_faults.bad_reseller()]),
-        "placements.csv": _csv([*map(_placement, network.PLACEMENTS), demo_faults.bad_placement()]),
-        "skus.csv": _csv(map(_sku, catalog.SKUS)),
-        "prices.csv": _csv([*map(_price, catalog.PRICES), demo_faults.bad_price()]),
-        "rules.csv": _csv([*map(_rule, catalog.RULES), demo_faults.bad_rule()]),
-        "orders.csv": _csv(orders),
-        "refunds.csv": _csv(refunds),
-        "adjustments.csv": _csv(row for row, _ in adjustments),
+        "brand.toml": BRAND.encode(),
+        "tiers.csv": csv_bytes({"code": code, "name": name, "rank": str(rank)} for code, name, rank in catalog.TIERS),
+        "channels.csv": csv_bytes({"code": code, "name": name, "kind": kind} for code, name, kind in catalog.CHANNELS),
+        "resellers.csv": csv_bytes([*map(_reseller, network.RESELLERS), demo_faults.bad_reseller()]),
+        "placements.csv": csv_bytes([*map(_placement, network.PLACEMENTS), demo_faults.bad_placement()]),
+        "skus.csv": csv_bytes(map(_sku, catalog.SKUS)),
+        "prices.csv": csv_bytes([*map(_price, catalog.PRICES), demo_faults.bad_price()]),
+        "rules.csv": csv_bytes([*map(_rule, catalog.RULES), demo_faults.bad_rule()]),
+        "orders.csv": csv_bytes(orders),
+        "refunds.csv": csv_bytes(refunds),
+        "adjustments.csv": csv_bytes(row for row, _ in adjustments),
     }
 
 
-def _csv(rows: Iterable[Row]) -> bytes:
+def csv_bytes(rows: Iterable[Row]) -> bytes:
     listed = list(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, listed[0], lineterminator="\n")
@@ -187,7 +187,7 @@ def _rule(rule: tuple[str, ...]) -> Row:
     return dict(zip(catalog.RULE_COLUMNS.split(","), rule, strict=True))
 
 
-def _order(line: demo_sales.Line) -> Row:
+def order_row(line: demo_sales.Line) -> Row:
     return {
         "order": line.order,
         "line": str(line.line),
@@ -202,7 +202,7 @@ def _order(line: demo_sales.Line) -> Row:
     }
 
 
-def _refund(refund: demo_sales.Refund) -> Row:
+def refund_row(refund: demo_sales.Refund) -> Row:
     return {
         "refund": refund.code,
         "order": refund.order,

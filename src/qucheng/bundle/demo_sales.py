@@ -69,14 +69,14 @@ class Refund:
     amount_minor: int
 
 
-def lines(chance: demo_chance.Chance, count: int) -> list[Line]:
+def lines(chance: demo_chance.Chance, count: int, *, first_day: dt.date = _FIRST_DAY, days: int = _DAYS) -> list[Line]:
     """Exactly `count` lines, in the order in which they were paid."""
     sizes = _sizes(chance, count)
     shelves = {reseller.number: catalog.purchases(reseller.favourite) for reseller in network.RESELLERS}
     dealt = catalog.dealt()
     sold: list[Line] = []
-    today, number = _FIRST_DAY, 0
-    for size, paid_at in zip(sizes, _moments(chance, len(sizes)), strict=True):
+    today, number = first_day, 0
+    for size, paid_at in zip(sizes, _moments(chance, len(sizes), first_day, days), strict=True):
         if paid_at.date() != today:
             today, number = paid_at.date(), 0
         number += 1
@@ -101,16 +101,16 @@ def _sizes(chance: demo_chance.Chance, count: int) -> list[int]:
     return sizes
 
 
-def _moments(chance: demo_chance.Chance, count: int) -> list[dt.datetime]:
-    days = demo_chance.Weighted((day, _busyness(day)) for day in (_FIRST_DAY + _ONE_DAY * n for n in range(_DAYS)))
+def _moments(chance: demo_chance.Chance, count: int, first_day: dt.date, days: int) -> list[dt.datetime]:
+    calendar = demo_chance.Weighted((day, busyness(day)) for day in (first_day + _ONE_DAY * n for n in range(days)))
     hours = demo_chance.Weighted(enumerate(_HOURS))
     return sorted(
-        dt.datetime.combine(days.pick(chance), dt.time(hours.pick(chance), chance.below(60), chance.below(60)))
+        dt.datetime.combine(calendar.pick(chance), dt.time(hours.pick(chance), chance.below(60), chance.below(60)))
         for _ in range(count)
     )
 
 
-def _busyness(day: dt.date) -> int:
+def busyness(day: dt.date) -> int:
     weight = _WEEKDAYS[day.weekday()] * (1000 + 3 * (day - _FIRST_DAY).days)  # the brand grows
     for first, end, percent in _BUSY:
         if first <= day < end:

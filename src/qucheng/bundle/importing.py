@@ -57,17 +57,18 @@ async def counts(*, number: int) -> list[FileCount]:
     return [FileCount(**dict(row)) for row in rows]
 
 
-async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Progress) -> int:
+async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Progress, partial: bool = False) -> int:
     """Imports the bundle's files for a stored brand and returns the intake's number.
 
-    Raises staging.UnreadableFileError, and then nothing is stored. The same bundle again is all duplicates.
+    partial: what is not in the folder is as if it had no rows. Raises staging.UnreadableFileError, and then nothing is stored.
+    The same bundle again is all duplicates.
     """
     async with db.atomic(brand.id):
         await db.connection().execute(WORK_MEMORY)
         await db.connection().execute(values.FUNCTIONS)
         size = sum(path.stat().st_size for file in files.FILES if (path := folder / file.file_name).is_file())
         with progress.stage("read", total=size, unit="bytes") as read:
-            await staging.stage(folder, read)
+            await staging.stage(folder, read, partial=partial)
         number = await intake.receive(now=now)
         rows = {file.name: await db.connection().fetchval(f"SELECT count(*) FROM raw_{file.name}") for file in files.FILES}
         with progress.stage("check", total=sum(rows.values()), unit="rows") as done:

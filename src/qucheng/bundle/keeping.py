@@ -94,7 +94,7 @@ async def _stored(folder: Path, given: Brand, out: Path | None, now: dt.datetime
     for _ in range(MOST_TRIES):
         stored = await brands.named(given.code)
         brand = stored or given
-        _require_same(brand, given)
+        require_same(brand, given)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
         try:
@@ -122,7 +122,8 @@ async def _require_news(brand: Brand, kept: Kept, number: int, out: Path | None)
         raise _NothingNewError(msgspec.structs.replace(kept, intake=None))
 
 
-def _require_same(stored: Brand, given: Brand) -> None:
+def require_same(stored: Brand, given: Brand) -> None:
+    """Raises SettingsDifferError, which names what differs."""
     ours, theirs = (
         {f"{table}.{key}": v for table, keys in brand_file.settings(b).items() for key, v in keys.items()}
         for b in (stored, given)

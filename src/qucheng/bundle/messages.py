@@ -110,10 +110,24 @@ REMEDIES = {
 }
 
 
-def sentence(fault: str, name: str, brand: Brand) -> str:
-    """fault: a code, a colon and the column at fault, STORED where that is so; name: of the file, without .csv."""
+# Of rows that were taken in and that a person should look at.
+FLAGS = {
+    "order.capped": ("佣金合计超过上限，已按比例压缩", "together the commissions passed the cap and were cut in proportion"),
+    "order.price_deviates": ("总价与当日的渠道价不符", "gross is not the channel's price of that day"),
+    "order.self_purchase": (
+        "买家就是分销商本人或其上级，不计佣金",
+        "the buyer is the reseller or stands above it: nothing is earned",
+    ),
+}
+
+
+def sentence(fault: str, name: str, brand: Brand, locale: str | None = None) -> str:
+    """fault: a code, a colon and the column at fault, STORED where that is so; name: of the file, without .csv.
+
+    locale: the language, if another than the brand's.
+    """
     code, _, column = fault.removesuffix(STORED).partition(":")
-    language = 1 if brand.locale == "en" else 0
+    language = 1 if (locale or brand.locale) == "en" else 0
     return SENTENCES[code + STORED if fault.endswith(STORED) else code][language].format(
         column=column,
         remedy=REMEDIES.get(name, DATED)[language],

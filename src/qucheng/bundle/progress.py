@@ -62,6 +62,29 @@ class Progress:
         self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - started
 
 
+class Told(Progress):
+    """For work that is watched from elsewhere: how far the whole is, in the parts that its stages have of it."""
+
+    def __init__(self, parts: dict[str, int]) -> None:
+        super().__init__(terminal=False)
+        self._parts = parts
+        self.total = sum(parts.values())
+        self.done = 0
+
+    @contextlib.contextmanager
+    def stage(self, name: str, *, total: int = 1, unit: str = "") -> Iterator[Callable[[int], None]]:
+        start, part, gone = self.done, self._parts[name], 0
+
+        def more(amount: int) -> None:
+            nonlocal gone
+            gone += amount
+            self.done = start + min(part, part * gone // max(total, 1))
+
+        with super().stage(name, total=total, unit=unit):
+            yield more
+        self.done = start + part
+
+
 class _Rate(rich.progress.ProgressColumn):
     """How much a second."""
 

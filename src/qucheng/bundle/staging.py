@@ -5,8 +5,7 @@ from __future__ import annotations
 import collections
 import csv
 import io
-import itertools
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from qucheng.bundle import files
 from qucheng.core import db, errors
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-ROWS_A_TIME = 4000
+ROWS_A_TIME, CHARACTERS_A_TIME = 4000, 1 << 22
 LONGEST_FIELD = 1 << 24
 # Stands where a value must not be accepted: no value may hold a control character.
 MARK = "\x01"
@@ -30,8 +29,32 @@ class UnreadableFileError(errors.RefusedError):
     status: ClassVar[int] = 422
 
 
-async def stage(folder: Path, read: Callable[[int], None]) -> None:
-    """Copies every file into `raw_{name}`, its columns as `c_{column}`, numbered by `row` from 1. read: told of bytes read."""
+class _Lines:
+    """The lines of a file, as many characters as a row may have and no more: what is one endless row is not read to its end."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.taken = 0
+        """Since a row was begun; who takes the rows sets it back."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(LONGEST_FIELD + 1 - self.taken)
+        self.taken += len(line)
+        if not line:
+            raise StopIteration
+        if self.taken > LONGEST_FIELD:
+            raise csv.Error("row larger than row limit")
+        return line.replace("\0", MARK)
+
+
+async def stage(folder: Path, read: Callable[[int], None], *, partial: bool = False) -> None:
+    """Copies every file into `raw_{name}`, its columns as `c_{column}`, numbered by `row` from 1. read: told of bytes read.
+
+    partial: of the files any may be missing.
+    """
     for file in files.FILES:
         await db.connection().execute(
             f"CREATE TEMP TABLE raw_{file.name} (row integer GENERATED ALWAYS AS IDENTITY, "
@@ -39,19 +62,20 @@ async def stage(folder: Path, read: Callable[[int], None]) -> None:
             + ") ON COMMIT DROP"
         )
         path = folder / file.file_name
-        if path.exists() or not file.optional:
+        if path.exists() or not (file.optional or partial):
             await _copy(file, path, read)
 
 
 async def _copy(file: files.File, path: Path, read: Callable[[int], None]) -> None:
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader((line.replace("\0", MARK) for line in text), strict=True)
+            lines = _Lines(text)
+            reader = csv.reader(lines, strict=True)
             header = next((row for row in reader if row), [])
             _check_header(file, header)
             await db.connection().copy_to_table(
                 f"raw_{file.name}",
-                source=_chunks(reader, header, file, read),
+                source=_chunks(_batches(reader, lines), header, file, read),
                 columns=[f"c_{name}" for name in header],
                 format="csv",
             )
@@ -81,12 +105,27 @@ def _check_header(file: files.File, header: list[str]) -> None:
             raise UnreadableFileError(f"{file.file_name} {problem}: {shown}. Its columns are {', '.join(known)}.")
 
 
+def _batches(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[list[str]]]:
+    """Some rows at a time: fewer where they are long."""
+    batch, size = [], 0
+    lines.taken = 0
+    for row in reader:
+        batch.append(row)
+        size += lines.taken
+        lines.taken = 0
+        if len(batch) == ROWS_A_TIME or size >= CHARACTERS_A_TIME:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 async def _chunks(
-    reader: Iterator[list[str]], header: list[str], file: files.File, read: Callable[[int], None]
+    batches: Iterator[list[list[str]]], header: list[str], file: files.File, read: Callable[[int], None]
 ) -> AsyncIterator[bytes]:
     width = len(header)
     marked = next(i for i, name in enumerate(header) if any(c.required and c.name == name for c in file.columns))
-    while rows := list(itertools.islice(reader, ROWS_A_TIME)):
+    for rows in batches:
         buffer = io.StringIO()
         csv.writer(buffer, lineterminator="\n").writerows(
             row if len(row) == width else _fit(row, width, marked) for row in rows if row

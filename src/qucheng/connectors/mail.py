@@ -138,7 +138,9 @@ def compose(found: letter.Letter, *, sender: str, public_url: str, now: dt.datet
     if ADDRESS.fullmatch(found.to) is None:
         raise MailRefusedError("The letter is addressed to nobody.")
     subject, text = mail_texts.TEXTS[found.kind, found.locale]
-    link = f"{public_url}/{mail_texts.PATHS[found.kind]}#{parse.quote(found.values['token'])}"
+    link = f"{public_url}/{mail_texts.PATHS[found.kind]}"
+    if "token" in found.values:
+        link += f"#{parse.quote(found.values['token'])}"
     role = mail_texts.ROLES.get((found.values.get("role", ""), found.locale), "")
     brand = found.values.get("brand") or mail_texts.PRODUCT[found.locale]
     message = email.message.EmailMessage(policy=email.policy.SMTP)

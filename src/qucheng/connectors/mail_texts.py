@@ -11,7 +11,7 @@ Locale = Literal["zh-CN", "en"]
 
 PRODUCT: dict[Locale, str] = {"zh-CN": "渠成", "en": "Qucheng"}
 # the token stands behind the #: it is sent to no server by the browser and is in no log
-PATHS: dict[letter.Kind, str] = {"invitation": "invitation", "password-reset": "password"}
+PATHS: dict[letter.Kind, str] = {"invitation": "invitation", "password-reset": "password", "second-factor": "account/sessions"}
 TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ("invitation", "zh-CN"): (
         "{brand} 邀请您加入",
@@ -28,6 +28,14 @@ TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ("password-reset", "en"): (
         "Reset your password",
         "Hello,\n\nsomebody asked to reset your password. Open this link within an hour to set a new one:\n\n{link}\n\nIf it was not you, ignore this letter: the password stays.\n",
+    ),
+    ("second-factor", "zh-CN"): (
+        "二次验证已更换",
+        "您好：\n\n您账号的二次验证已更换，其他设备已退出登录。\n\n如果不是您本人操作，请立即联系平台运营。在以下页面查看登录设备：\n\n{link}\n",
+    ),
+    ("second-factor", "en"): (
+        "Your second factor was replaced",
+        "Hello,\n\nthe second factor of your account was replaced, and every other device is signed out.\n\nIf it was not you, tell the platform's operator at once. The devices you are signed in on are listed here:\n\n{link}\n",
     ),
 }
 ROLES: dict[tuple[str, Locale], str] = {

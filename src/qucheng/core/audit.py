@@ -134,7 +134,12 @@ async def listing(
             user_id,
             most,
         )
-    return [Record(**{**dict(row), "before": _read(row["before"]), "after": _read(row["after"])}) for row in rows]
+    return [read_record(row) for row in rows]
+
+
+def read_record(row: asyncpg.Record) -> Record:
+    """Of a query of RECORD."""
+    return Record(**{**dict(row), "before": _read(row["before"]), "after": _read(row["after"])})
 
 
 def _read(text: str | None) -> Any:  # noqa: ANN401 - any JSON

@@ -29,6 +29,7 @@ NONCE_BYTES = 12
 HEAD_BYTES = 3
 TOKEN_BYTES = 32
 MOST_KEYS = 1 << 16
+RING = "ring.json"
 
 
 class KeysUnusableError(errors.RefusedError):
@@ -82,9 +83,18 @@ class Keys:
         return hmac.digest(self._fingerprint, of.encode() + b"\0" + value.encode(), "sha256")
 
 
+def there(folder: Path) -> bool:
+    """Whether the folder has a ring already. Raises KeysUnusableError where it is not as it should be."""
+    file = folder / RING
+    if not file.exists():
+        return False
+    _read(file)
+    return True
+
+
 def keys(folder: Path) -> Keys:
     """The ring in the folder, made when it is first asked for. Every process of the installation needs the same one."""
-    file = folder / "ring.json"
+    file = folder / RING
     if not file.exists():
         _make(file)
     return _read(file)
@@ -92,7 +102,7 @@ def keys(folder: Path) -> Keys:
 
 def add_key(folder: Path) -> int:
     """A new key seals from now on, in processes that start from now on; the others stay for what they sealed. Returns its number."""
-    file = folder / "ring.json"
+    file = folder / RING
     _read(file)
     stored = msgspec.json.decode(file.read_bytes(), type=_Stored)
     number = max(stored.keys) + 1

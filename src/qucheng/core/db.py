@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXACT = Path(__file__).with_name("exact.sql")
+# Whether the role that asks can switch the database's own checks off.
+UNSAFE = """
+    SELECT bool_or(r.rolsuper OR r.rolbypassrls OR EXISTS (
+        SELECT 1 FROM pg_class c WHERE c.relname = 'brand' AND pg_has_role(r.oid, c.relowner, 'MEMBER')))
+    FROM pg_roles r WHERE r.rolname IN (current_user, session_user)"""
 
 
 class UnsafeRoleError(errors.RefusedError):
@@ -115,10 +120,7 @@ async def connected(
 
 async def _refuse_unsafe_role() -> None:
     async with atomic():
-        unsafe = await connection().fetchval(
-            "SELECT bool_or(r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'brand' AND pg_has_role(r.oid, c.relowner, 'MEMBER')))"
-            " FROM pg_roles r WHERE r.rolname IN (current_user, session_user)"
-        )
+        unsafe = await connection().fetchval(UNSAFE)
     if unsafe:
         raise UnsafeRoleError(
             "The app must not connect as a superuser or as the owner of its tables: set APP_DATABASE_URL to another role."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qucheng.core import crypto
 
 SEND = "mail.send"
-Kind = Literal["invitation", "password-reset"]
+Kind = Literal["invitation", "password-reset", "second-factor"]
 KEPT = dt.timedelta(days=7)
 
 
@@ -32,6 +32,13 @@ async def write(
     *, keys: crypto.Keys, kind: Kind, locale: Literal["zh-CN", "en"], to: str, values: dict[str, str], now: dt.datetime
 ) -> None:
     """Inside the transaction of what it tells of."""
+    await post(await draft(keys=keys, kind=kind, locale=locale, to=to, values=values, now=now))
+
+
+async def draft(
+    *, keys: crypto.Keys, kind: Kind, locale: Literal["zh-CN", "en"], to: str, values: dict[str, str], now: dt.datetime
+) -> uuid.UUID:
+    """Sealed and not sent: what it tells of is not decided yet. One that is never posted goes with the letters of its week."""
     letter_id = ids.new_id()
     await db.connection().execute(
         "INSERT INTO letter (id, kind, locale, to_cipher, values_cipher, written_at) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -42,6 +49,11 @@ async def write(
         keys.seal(msgspec.json.encode(values), place=f"letter.values/{letter_id}"),
         now,
     )
+    return letter_id
+
+
+async def post(letter_id: uuid.UUID) -> None:
+    """Inside the transaction of what it tells of."""
     await task.add(kind=SEND, queue="rest", subject={"letter": str(letter_id)})
 
 

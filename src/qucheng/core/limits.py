@@ -67,7 +67,7 @@ async def take(client: redis.Redis, limit: Limit, *, subject: str, cost: int = 1
     except (exceptions.RedisError, OSError):
         if limit.closed_when_down:
             raise LimiterDownError("This cannot be done for the moment: try again in a few seconds.") from None
-        return Decision(allowed=True, limit=limit.count, remaining=limit.count, retry_after=0, reset_after=0, counted=False)
+        return uncounted(limit)
     return Decision(
         allowed=bool(allowed),
         limit=limit.count,
@@ -75,6 +75,11 @@ async def take(client: redis.Redis, limit: Limit, *, subject: str, cost: int = 1
         retry_after=-(-wait // SECOND),
         reset_after=-(-reset // SECOND),
     )
+
+
+def uncounted(limit: Limit) -> Decision:
+    """Where nobody can count, and that is no reason to refuse."""
+    return Decision(allowed=True, limit=limit.count, remaining=limit.count, retry_after=0, reset_after=0, counted=False)
 
 
 async def require(client: redis.Redis, limit: Limit, *, subject: str, cost: int = 1) -> Decision:

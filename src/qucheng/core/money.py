@@ -6,6 +6,11 @@ MINUS = "\u2212"
 LIMIT_MAJOR = 10**10
 """An amount in a file is less than this, in major units."""
 
+# what keyboards and spreadsheets make of a figure; other signs that mean a digit are none of an amount
+_TYPED = str.maketrans({"−": "-", "－": "-", "＋": "+", "．": ".", "，": ",", **{chr(0xFF10 + n): str(n) for n in range(10)}})
+_GROUPED = re.compile(
+    r"([+-]?)[ \u00a0\u3000]*[¥￥]?[ \u00a0\u3000]*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(\.[0-9]{1,40})?(?:[ \u00a0\u3000]*元)?"
+)
 _PLAIN = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 _DIGITS = "零壹贰叁肆伍陆柒捌玖"
 _UNITS = ("仟", "佰", "拾", "")
@@ -23,6 +28,16 @@ def parse_plain(text: str, decimals: int, *, signed: bool = False) -> int:
     if minor >= LIMIT_MAJOR * 10**decimals:
         raise ValueError("an amount is less than 10^10")
     return -minor if match[1] else minor
+
+
+def parse_typed(text: str, decimals: int) -> int:
+    """What a person types: `-25`, `−25.00`, `1,200.5`, `１２．５`, `+¥3 `. ValueError as with parse_plain, and for commas that do not
+    part thousands.
+    """
+    match = _GROUPED.fullmatch(text.strip().translate(_TYPED))
+    if match is None:
+        raise ValueError("not an amount")
+    return parse_plain(match[1].strip("+") + match[2].replace(",", "") + (match[3] or ""), decimals, signed=True)
 
 
 def format_plain(minor: int, decimals: int) -> str:

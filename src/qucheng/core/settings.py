@@ -1,5 +1,6 @@
 """What the environment decides. Everything else is data of a brand."""
 
+import ipaddress
 import os
 from collections import abc
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 from qucheng.core import errors
 
 _SHORTEST_TOKEN = 20
+NOBODY = "Qucheng <qucheng@localhost>"
 
 
 class SettingError(errors.RefusedError):
@@ -40,6 +42,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str
     """QUCHENG_MAIL_FROM: who letters come from."""
 
+    production: bool
+    """QUCHENG_PRODUCTION=1: a start refuses what is good enough for a trial only (core/production.py)."""
+
+    trusted_proxies: tuple[str, ...]
+    """QUCHENG_TRUSTED_PROXIES: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed. None: nobody's."""
+
     var: Path
     """QUCHENG_VAR: the folder of everything that is kept beside the databases (embedded servers, keys, files)."""
 
@@ -65,7 +73,9 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
         public_url=(_address(environment, "QUCHENG_PUBLIC_URL", ("http", "https")) or "").rstrip("/") or None,
         metrics_token=_token(environment, "QUCHENG_METRICS_TOKEN"),
         mail_url=_address(environment, "QUCHENG_MAIL_URL", ("smtp", "smtps")),
-        mail_from=environment.get("QUCHENG_MAIL_FROM", "").strip() or "Qucheng <qucheng@localhost>",
+        mail_from=environment.get("QUCHENG_MAIL_FROM", "").strip() or NOBODY,
+        production=_switch(environment, "QUCHENG_PRODUCTION"),
+        trusted_proxies=_networks(environment, "QUCHENG_TRUSTED_PROXIES"),
         var=Path(environment.get("QUCHENG_VAR") or root / "var").absolute(),
         root=root,
     )
@@ -87,6 +97,23 @@ def _token(environment: abc.Mapping[str, str], name: str) -> str | None:
     if len(value) < _SHORTEST_TOKEN or not value.isascii() or not value.isprintable() or " " in value:
         raise SettingError(f"{name} must be {_SHORTEST_TOKEN} or more letters, digits and signs without spaces")
     return value
+
+
+def _switch(environment: abc.Mapping[str, str], name: str) -> bool:
+    value = environment.get(name, "").strip()
+    if value not in ("", "0", "1"):
+        raise SettingError(f"{name} is 1 or 0")
+    return value == "1"
+
+
+def _networks(environment: abc.Mapping[str, str], name: str) -> tuple[str, ...]:
+    try:
+        found = [ipaddress.ip_network(part.strip()) for part in environment.get(name, "").split(",") if part.strip()]
+    except ValueError:
+        raise SettingError(f"{name} is a list such as 127.0.0.1, 10.0.4.0/24") from None
+    if any(network.prefixlen == 0 for network in found):
+        raise SettingError(f"{name} would believe everybody: name the proxies")
+    return tuple(str(network) for network in found)
 
 
 def _root() -> Path:

@@ -17,6 +17,24 @@ class BrandUnknownError(errors.RefusedError):
     status: ClassVar[int] = 404
 
 
+class BrandTakenError(errors.RefusedError):
+    code: ClassVar[str] = "brand.taken"
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """A brand as the platform looks at it: who has come, and nothing of what it sells or earns."""
+
+    id: uuid.UUID
+    code: str
+    name: str
+    currency: str
+    policy: str
+    resellers: int
+    people: int
+    owners: int
+    invited: int
+
+
 class Brand(msgspec.Struct, frozen=True, kw_only=True):
     """Rates in parts per million, amounts in minor units of the currency (`decimals` of them after the point)."""
 
@@ -42,6 +60,13 @@ async def create(*, brand: Brand) -> None:
     """Stores a brand that was read from its bundle; its limits have been checked against the policy."""
     async with db.atomic(brand.id):
         await tables.Brand.insert(tables.Brand(**msgspec.structs.asdict(brand)))
+
+
+async def overview(*, after: str = "", most: int = 50) -> list[Overview]:
+    """By code, those after this one."""
+    async with db.atomic():
+        rows = await db.connection().fetch("SELECT * FROM brand_overview($1, $2)", after, most)
+    return [Overview(**dict(row)) for row in rows]
 
 
 async def read(brand_id: uuid.UUID) -> Brand:

@@ -8,18 +8,17 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import asyncpg
 import msgspec
 
-from qucheng.core import audit, crypto, db, errors, ids, letter
-from qucheng.identity import approval as approvals
+from qucheng.core import audit, crypto, db, errors
+from qucheng.identity import invitation_row, permissions
 from qucheng.identity import membership as memberships
-from qucheng.identity import permissions
 from qucheng.identity import user as users
 
 if TYPE_CHECKING:
-    import asyncpg
+    from collections.abc import Iterable
 
-VALID_FOR = dt.timedelta(days=7)
 FIRST_OWNERS = 2
 COLUMNS = "brand_id, id, login_cipher, role, reseller, invited_at, invited_by, expires_at, accepted_at, withdrawn_at"
 
@@ -66,11 +65,6 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     known: bool
 
 
-def payload(*, login: str, role: permissions.Role, reseller: str | None) -> dict[str, str | None]:
-    """What an approval of the action `role.grant` says."""
-    return {"login": users.normalised(login), "role": role, "reseller": reseller}
-
-
 async def invite(
     *,
     keys: crypto.Keys,
@@ -79,62 +73,35 @@ async def invite(
     login: str,
     role: permissions.Role,
     reseller: str | None = None,
-    approval_id: uuid.UUID | None = None,
     locale: Literal["zh-CN", "en"],
     actor: audit.Actor,
     now: dt.datetime,
 ) -> uuid.UUID:
-    """Writes the letter too. approval_id: for the roles of the brand's own people, which one asks for and another allows."""
-    found, invitation_id, secret = users.normalised(login), ids.new_id(), crypto.token()
+    """Writes the letter too. Roles of the brand's own people are asked for instead (role_request.py)."""
     async with db.atomic(brand_id):
-        await _require_right(principal, brand_id, role, reseller, approval_id is not None)
-        if approval_id is not None:
-            await approvals.consume(
-                brand_id=brand_id,
-                approval_id=approval_id,
-                action="role.grant",
-                payload=payload(login=found, role=role, reseller=reseller),
-            )
-        await db.connection().execute(
-            "INSERT INTO invitation (brand_id, id, token_hash, login_hash, login_cipher, role, reseller, invited_at, invited_by, expires_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            brand_id,
-            invitation_id,
-            crypto.token_hash(secret),
-            users.login_hash(keys, found),
-            keys.seal(found.encode(), place=f"invitation.login/{invitation_id}"),
-            role,
-            reseller,
-            now,
-            principal.user_id,
-            now + VALID_FOR,
+        await _require_right(principal, brand_id, role, reseller)
+        drawn = await invitation_row.draw(
+            keys=keys, brand_id=brand_id, login=login, role=role, reseller=reseller, locale=locale, now=now
         )
-        name = await db.connection().fetchval("SELECT name FROM brand")
-        await letter.write(
-            keys=keys,
-            kind="invitation",
-            locale=locale,
-            to=found,
-            values={"token": _token(brand_id, secret), "brand": name or "", "role": role},
-            now=now,
-        )
-        await audit.record(
-            brand_id=brand_id,
-            actor=actor,
-            action="invitation.send",
-            subject=str(invitation_id),
-            after={"role": role, "reseller": reseller},
-            approval=approval_id,
-        )
-    return invitation_id
+        try:
+            async with db.atomic():
+                await invitation_row.send(
+                    brand_id=brand_id,
+                    drawn=drawn,
+                    role=role,
+                    reseller=reseller,
+                    invited_by=principal.user_id,
+                    approval=None,
+                    actor=actor,
+                    now=now,
+                )
+        except (asyncpg.ForeignKeyViolationError, asyncpg.CheckViolationError):
+            raise memberships.MembershipUnfitError(f"Nobody can be {role} there.") from None
+    return drawn.id
 
 
 async def _require_right(
-    principal: permissions.Principal,
-    brand_id: uuid.UUID,
-    role: permissions.Role,
-    reseller: str | None,
-    approved: bool,  # noqa: FBT001
+    principal: permissions.Principal, brand_id: uuid.UUID, role: permissions.Role, reseller: str | None
 ) -> None:
     own = principal.role
     if own is None or own not in permissions.INVITES:
@@ -150,14 +117,8 @@ async def _require_right(
             raise RoleNotYoursToGiveError("The brand has its owners: they decide who else is one.")
         return
     at_home = principal.brand_id == brand_id and (principal.reseller is None or principal.reseller == reseller)
-    asked = approved and role in permissions.BRAND_ROLES and "roles.grant.request" in principal.permissions
-    if not at_home or not (role in permissions.INVITES[own] or asked):
+    if not at_home or role not in permissions.INVITES[own]:
         raise RoleNotYoursToGiveError(f"Your role does not give the role {role} there.")
-
-
-def _token(brand_id: uuid.UUID, secret: str) -> str:
-    """The place is in the token: a brand's rows are visible only to who stands in it."""
-    return base64.urlsafe_b64encode(brand_id.bytes).rstrip(b"=").decode() + "." + secret
 
 
 def _read_token(token: str) -> tuple[uuid.UUID, bytes]:
@@ -239,13 +200,22 @@ async def _accept(row: asyncpg.Record, user_id: uuid.UUID, actor: audit.Actor, n
 
 
 async def withdraw(
-    *, brand_id: uuid.UUID, invitation_id: uuid.UUID, reseller: str | None = None, actor: audit.Actor, now: dt.datetime
+    *,
+    brand_id: uuid.UUID,
+    invitation_id: uuid.UUID,
+    reseller: str | None = None,
+    roles: Iterable[permissions.Role] | None = None,
+    actor: audit.Actor,
+    now: dt.datetime,
 ) -> None:
+    """roles: one to another role is not to be found."""
     async with db.atomic(brand_id, reseller=reseller):
         status = await db.connection().execute(
-            "UPDATE invitation SET withdrawn_at = $2 WHERE id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL",
+            "UPDATE invitation SET withdrawn_at = $2 WHERE id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL"
+            " AND ($3::text[] IS NULL OR role = ANY ($3))",
             invitation_id,
             now,
+            None if roles is None else list(roles),
         )
         if status != "UPDATE 1":
             raise InvitationUnknownError("There is no such invitation.")
@@ -266,4 +236,4 @@ async def listing(*, keys: crypto.Keys, brand_id: uuid.UUID, reseller: str | Non
 
 
 def _login(keys: crypto.Keys, row: asyncpg.Record) -> str:
-    return keys.open(row["login_cipher"], place=f"invitation.login/{row['id']}").decode()
+    return keys.open(row["login_cipher"], place=invitation_row.place(row["id"])).decode()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import asyncpg
 import msgspec
 
 from qucheng.core import audit, db, errors, ids
-from qucheng.identity import permissions
+from qucheng.identity import permissions, role_request
+
+if TYPE_CHECKING:
+    from qucheng.identity import approval as approvals
+    from qucheng.identity.brand import Brand
 
 COLUMNS = "id, user_id, role, reseller, granted_at, granted_by, revoked_at, revoked_by"
 
@@ -112,6 +116,11 @@ async def grant(
             after={"user": str(user_id), "role": role, "reseller": reseller},
         )
     return membership_id
+
+
+async def execute_grant(*, brand: Brand, approval: approvals.Approval, actor: audit.Actor, now: dt.datetime) -> None:
+    """What an approval of `role.grant` does: the invitation goes out. The role is theirs when they take it up."""
+    await role_request.execute(brand_id=brand.id, approval=approval, actor=actor, now=now)
 
 
 async def revoke(

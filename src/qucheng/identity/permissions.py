@@ -19,6 +19,8 @@ OWN_ACCOUNT = frozenset({"account.read", "account.change", "sessions.read", "ses
 # of a session that has given the password and owes the second factor
 ENROL = frozenset({"second_factor.enrol"})
 CONFIRM = frozenset({"second_factor.confirm"})
+# of a role that needs a second factor, in a session of somebody who has none: set one up, or work in another role
+ENROL_FIRST = ENROL | {"memberships.choose"}
 
 _READ_BOOKS = frozenset(
     {
@@ -33,6 +35,7 @@ _READ_BOOKS = frozenset(
         "disputes.read",
         "exceptions.read",
         "journal.read",
+        "exports.read",
         "plans.read",
     }
 )
@@ -42,7 +45,9 @@ _BOOKKEEPING = frozenset(
     {
         "imports.upload",
         "runs.compute",
+        "runs.check",
         "runs.discard",
+        "runs.publish",
         "disputes.decide",
         "exceptions.resolve",
         "documents.export",
@@ -70,6 +75,7 @@ GIVEN: dict[Role, frozenset[str]] = {
             "operators.read",
             "operators.grant",
             "platform.audit.read",
+            "exports.read",
             "platform.state.read",
             "tasks.read",
             "tasks.steer",
@@ -81,7 +87,15 @@ GIVEN: dict[Role, frozenset[str]] = {
     | _BOOKKEEPING
     | _REQUEST_MONEY
     | _APPROVE_MONEY
-    | {"roles.read", "roles.grant.request", "roles.grant.approve", "roles.revoke", "keys.manage", "brand.change"},
+    | {
+        "roles.read",
+        "roles.grant.request",
+        "roles.grant.approve",
+        "roles.revoke",
+        "people.invite",
+        "keys.manage",
+        "brand.change",
+    },
     "manager": _READ_BOOKS
     | _APPROVE_MONEY
     | {"adjustments.request", "disputes.decide", "documents.export", "roles.read", "roles.grant.request", "people.invite"},
@@ -138,7 +152,7 @@ def given(role: Role | None, *, enrolled: bool, second_factor: bool) -> frozense
     if role is None:
         return OWN_ACCOUNT | ENROL
     if role in STRICT_ROLES and not second_factor:
-        return ENROL
+        return ENROL_FIRST
     return GIVEN[role] | OWN_ACCOUNT | ENROL
 
 

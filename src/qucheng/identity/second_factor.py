@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 import pyotp
 
-from qucheng.core import audit, db, errors
+from qucheng.core import audit, crypto, db, errors, letter
+from qucheng.identity import user as users
 
 if TYPE_CHECKING:
     import uuid
 
     import asyncpg
 
-    from qucheng.core import crypto
-
 STEP_SECONDS = 30
 DRIFT_STEPS = 1
 MOST_FAILURES = 5
 BLOCKED_FOR = dt.timedelta(minutes=15)
+REPLACED_WITHIN = dt.timedelta(minutes=10)
 RECOVERY_CODES = 10
 RECOVERY_BYTES = 10
 ISSUER = "Qucheng"
@@ -52,6 +52,12 @@ class AlreadyEnrolledError(errors.RefusedError):
 
 class NotEnrolledError(errors.RefusedError):
     code: ClassVar[str] = "second_factor.not_enrolled"
+
+
+class ReplacementVoidError(errors.RefusedError):
+    """It was begun too long ago, or the second factor is another one by now."""
+
+    code: ClassVar[str] = "second_factor.void"
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,14 +109,110 @@ async def check(*, keys: crypto.Keys, user_id: uuid.UUID, code: str, now: dt.dat
         raise failure
 
 
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret to come, before its first code. of: which one it takes the place of."""
+
+    secret: str
+    uri: str
+    of: str
+    begun_at: dt.datetime
+
+
+async def begin_replacement(*, keys: crypto.Keys, user: users.User, code: str, now: dt.datetime) -> tuple[Enrolment, str]:
+    """Against a code of the one so far, or a recovery code. What is shown, and the same sealed for the way to the page and back."""
+    await check(keys=keys, user_id=user.id, code=code, now=now)
+    async with db.atomic():
+        standing = await db.connection().fetchval("SELECT secret_cipher FROM second_factor WHERE user_id = $1", user.id)
+    secret = pyotp.random_base32()
+    uri = pyotp.TOTP(secret).provisioning_uri(name=user.login, issuer_name=ISSUER)
+    begun = Replacement(secret=secret, uri=uri, of=hashlib.sha256(standing).hexdigest(), begun_at=now)
+    sealed = keys.seal(msgspec.json.encode(begun), place=f"second_factor.replacement/{user.id}")
+    return Enrolment(secret=secret, uri=uri), base64.urlsafe_b64encode(sealed).decode()
+
+
+def open_replacement(*, keys: crypto.Keys, user_id: uuid.UUID, sealed: str, now: dt.datetime) -> Replacement:
+    """Raises ReplacementVoidError."""
+    try:
+        opened = keys.open(base64.urlsafe_b64decode(sealed), place=f"second_factor.replacement/{user_id}")
+        begun = msgspec.json.decode(opened, type=Replacement)
+    except (crypto.SealBrokenError, ValueError, IndexError):
+        raise ReplacementVoidError("Begin again.") from None
+    if now - begun.begun_at >= REPLACED_WITHIN:
+        raise ReplacementVoidError("This was begun too long ago: begin again.")
+    return begun
+
+
+async def replace(
+    *,
+    keys: crypto.Keys,
+    user: users.User,
+    sealed: str,
+    code: str,
+    keep_session: uuid.UUID,
+    actor: audit.Actor,
+    now: dt.datetime,
+) -> list[str]:
+    """The first code of the new one: it stands instead, with new recovery codes, and a letter tells the person."""
+    begun = open_replacement(keys=keys, user_id=user.id, sealed=sealed, now=now)
+    codes: list[str] = []
+    async with db.atomic(audit.PLATFORM):
+        row = await db.connection().fetchrow("SELECT * FROM second_factor WHERE user_id = $1 FOR UPDATE", user.id)
+        if row is None or hashlib.sha256(row["secret_cipher"]).hexdigest() != begun.of:
+            raise ReplacementVoidError("The second factor is another one by now: begin again.")
+        failure = _blocked(row, now)
+        step = None if failure else _step_of(begun.secret, _plain(code), now, after=0)
+        if step is not None:
+            codes = await _replace(keys, user, begun.secret, step, keep_session, actor, now)
+        elif failure is None:
+            failure = await _failed(row, now)
+    if failure is not None:  # after COMMIT: the failure is counted
+        raise failure
+    return codes
+
+
+async def _replace(
+    keys: crypto.Keys,
+    user: users.User,
+    secret: str,
+    step: int,
+    keep_session: uuid.UUID,
+    actor: audit.Actor,
+    now: dt.datetime,
+) -> list[str]:
+    await db.connection().execute(
+        "UPDATE second_factor SET secret_cipher = $2, confirmed_at = $3, last_step = $4, failures = 0, blocked_until = NULL"
+        " WHERE user_id = $1",
+        user.id,
+        keys.seal(secret.encode(), place=f"second_factor/{user.id}"),
+        now,
+        step,
+    )
+    codes = await _fresh_codes(user.id)
+    await users.end_sessions(user_id=user.id, keep=keep_session, ending="ended", now=now)
+    if "@" in user.login:
+        await letter.write(keys=keys, kind="second-factor", locale=user.locale, to=user.login, values={}, now=now)
+    await audit.record(brand_id=audit.PLATFORM, actor=actor, action="second_factor.replace", subject=str(user.id))
+    return codes
+
+
+def _blocked(row: asyncpg.Record, now: dt.datetime) -> errors.RefusedError | None:
+    if row["blocked_until"] is None or now >= row["blocked_until"]:
+        return None
+    return CodeBlockedError(max(1, -((now - row["blocked_until"]) // dt.timedelta(seconds=1))))
+
+
+def _plain(code: str) -> str:
+    return "".join(code.split()).replace("-", "").upper()
+
+
 async def _try(*, keys: crypto.Keys, user_id: uuid.UUID, code: str, now: dt.datetime) -> errors.RefusedError | None:
     """The row is locked: two tries at once are one after the other, and a code is taken by one of them."""
     row = await db.connection().fetchrow("SELECT * FROM second_factor WHERE user_id = $1 FOR UPDATE", user_id)
     if row is None:
         return NotEnrolledError("There is no second factor yet.")
-    if row["blocked_until"] is not None and now < row["blocked_until"]:
-        return CodeBlockedError(max(1, -((now - row["blocked_until"]) // dt.timedelta(seconds=1))))
-    given = "".join(code.split()).replace("-", "").upper()
+    if blocked := _blocked(row, now):
+        return blocked
+    given = _plain(code)
     secret = keys.open(row["secret_cipher"], place=f"second_factor/{user_id}").decode()
     step = _step_of(secret, given, now, after=row["last_step"])
     if step is None and not (row["confirmed_at"] is not None and await _take_recovery(user_id, given, now)):

@@ -140,6 +140,28 @@ async def enrolled(*, keys: crypto.Keys, token: str, code: str, actor: audit.Act
     return await _renewed(token, "session.second_factor", actor, "second_factor_at = $3", now), codes
 
 
+async def replaced(
+    *, keys: crypto.Keys, token: str, sealed: str, code: str, actor: audit.Actor, now: dt.datetime
+) -> tuple[str, list[str]]:
+    """The first code of a second factor that takes the place of another: as enrolled(); every other session ends with it."""
+    who = await principal(token=token, now=now)
+    user = await users.read(keys=keys, user_id=who.user_id)
+    codes = await second_factor.replace(
+        keys=keys, user=user, sealed=sealed, code=code, keep_session=who.session_id, actor=actor, now=now
+    )
+    return await _renewed(token, "session.second_factor", actor, "second_factor_at = $3", now), codes
+
+
+async def change_password(*, keys: crypto.Keys, token: str, old: str, new: str, actor: audit.Actor, now: dt.datetime) -> str:
+    """Every other session ends with it, and this one goes on under a new token. Raises what user.changed_password() raises."""
+    who = await principal(token=token, now=now)
+    fresh = await users.changed_password(keys=keys, user_id=who.user_id, old=old, new=new)
+    async with db.atomic(audit.PLATFORM):
+        await users.set_password(user_id=who.user_id, password_hash=fresh, keep_session=who.session_id, now=now)
+        await audit.record(brand_id=audit.PLATFORM, actor=actor, action="user.password.change", subject=str(who.user_id))
+        return await _renewed(token, "session.password", actor, "seen_at = $3", now)
+
+
 async def choose(*, token: str, membership_id: uuid.UUID, actor: audit.Actor, now: dt.datetime) -> str:
     """The same session in another role, under a new token. Raises MembershipUnknownError where it is not the user's."""
     who = await principal(token=token, now=now)

@@ -31,6 +31,13 @@ class LoginInvalidError(errors.RefusedError):
     status: ClassVar[int] = 422
 
 
+class AddressMissingError(errors.RefusedError):
+    """A letter goes to an e-mail address, and to nothing else."""
+
+    code: ClassVar[str] = "user.address_missing"
+    status: ClassVar[int] = 422
+
+
 class LoginTakenError(errors.RefusedError):
     code: ClassVar[str] = "user.login_taken"
 
@@ -87,6 +94,17 @@ def normalised(login: str) -> str:
     found = unicodedata.normalize("NFKC", login).strip().casefold()
     if LOGIN.fullmatch(found) is None:
         raise LoginInvalidError("A login is an e-mail address, or 3 to 64 letters, digits, dots, hyphens and underscores.")
+    return found
+
+
+def address(login: str) -> str:
+    """A login to which a letter can go. Raises AddressMissingError."""
+    try:
+        found = normalised(login)
+    except LoginInvalidError:
+        found = ""
+    if "@" not in found:
+        raise AddressMissingError("This is no e-mail address.")
     return found
 
 
@@ -237,6 +255,15 @@ async def prune_attempts(*, now: dt.datetime) -> None:
         await db.connection().execute("DELETE FROM sign_in_pressure WHERE since < $1", now - PRESSURE_SPAN)
 
 
+async def holder(*, keys: crypto.Keys, login: str) -> uuid.UUID | None:
+    """Whose login it is."""
+    async with db.atomic():
+        found: uuid.UUID | None = await db.connection().fetchval(
+            "SELECT id FROM person WHERE login_hash = $1", login_hash(keys, login)
+        )
+    return found
+
+
 async def read(*, keys: crypto.Keys, user_id: uuid.UUID) -> User:
     """Raises UserUnknownError."""
     found = await named(keys=keys, user_ids=[user_id])
@@ -262,20 +289,15 @@ async def named(*, keys: crypto.Keys, user_ids: list[uuid.UUID]) -> dict[uuid.UU
     }
 
 
-async def change_password(
-    *, keys: crypto.Keys, user_id: uuid.UUID, old: str, new: str, keep_session: uuid.UUID, actor: audit.Actor, now: dt.datetime
-) -> None:
-    """Ends all other sessions. Raises SignInRefusedError where the old password is wrong."""
+async def changed_password(*, keys: crypto.Keys, user_id: uuid.UUID, old: str, new: str) -> str:
+    """The hash of the new password, outside any transaction: it is slow. Raises SignInRefusedError where the old one is wrong."""
     user = await read(keys=keys, user_id=user_id)
     async with db.atomic():
         known = await db.connection().fetchval("SELECT password_hash FROM person WHERE id = $1 AND state = 'active'", user_id)
     if not await passwords.matches(old, known):
         raise SignInRefusedError("The password is wrong.")
     passwords.require(new, names=(user.login, user.name))
-    fresh = await passwords.hashed(new)
-    async with db.atomic(audit.PLATFORM):
-        await set_password(user_id=user_id, password_hash=fresh, keep_session=keep_session, now=now)
-        await audit.record(brand_id=audit.PLATFORM, actor=actor, action="user.password.change", subject=str(user_id))
+    return await passwords.hashed(new)
 
 
 async def set_password(*, user_id: uuid.UUID, password_hash: str, keep_session: uuid.UUID | None, now: dt.datetime) -> None:
@@ -284,6 +306,25 @@ async def set_password(*, user_id: uuid.UUID, password_hash: str, keep_session: 
         "UPDATE person SET password_hash = $2, password_at = $3 WHERE id = $1", user_id, password_hash, now
     )
     await end_sessions(user_id=user_id, keep=keep_session, ending="password", now=now)
+
+
+async def set_locale(*, user_id: uuid.UUID, locale: Literal["zh-CN", "en"], actor: audit.Actor) -> None:
+    """The language of letters to the person."""
+    async with db.atomic(audit.PLATFORM):
+        before = await db.connection().fetchval("SELECT locale FROM person WHERE id = $1 FOR UPDATE", user_id)
+        if before is None:
+            raise UserUnknownError("There is no such user.")
+        if before == locale:
+            return
+        await db.connection().execute("UPDATE person SET locale = $2 WHERE id = $1", user_id, locale)
+        await audit.record(
+            brand_id=audit.PLATFORM,
+            actor=actor,
+            action="user.locale",
+            subject=str(user_id),
+            before={"locale": before},
+            after={"locale": locale},
+        )
 
 
 async def set_state(*, user_id: uuid.UUID, state: State, actor: audit.Actor, now: dt.datetime) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from qucheng.bundle import papers
+from qucheng.bundle import papers, upload
 from qucheng.connectors import mail
-from qucheng.core import audit, audit_heads, clock, crypto, letter, task
-from qucheng.identity import approval, password_reset, session, user
+from qucheng.core import audit, audit_heads, clock, crypto, exports, idempotency, letter, task
+from qucheng.identity import api_key, approval, password_reset, session, trail, user
 from qucheng.identity import brand as brands
 from qucheng.insight import books
-from qucheng.settlement import advance, document_store
+from qucheng.ledger import export
+from qucheng.settlement import advance, document_store, publication, statement_export
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,21 +64,35 @@ async def issue(work: task.Work, _: Tools) -> None:
 
 
 async def render(work: task.Work, tools: Tools) -> None:
+    brand = await _brand(work)
     await document_store.render(
         work=work,
-        brand=await _brand(work),
+        brand=brand,
         folder=tools.settings.documents,
         pool=tools.renderer(),
-        now=clock.now(),
+        now=(now := clock.now()),
+        finishing=lambda period: publication.when_complete(brand=brand, period=period, now=now),
     )
+
+
+async def archive(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await statement_export.write_archive(
+        work=work, brand=await _brand(work), documents=tools.settings.documents, folder=folder, now=clock.now()
+    )
+
+
+async def list_statements(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await statement_export.write_list(work=work, brand=await _brand(work), folder=folder, now=clock.now())
 
 
 async def check_books(work: task.Work, _: Tools) -> None:
     await books.check_all(work=work, now=clock.now())
 
 
-async def prune(_: task.Work, __: Tools) -> None:
-    now = clock.now()
+async def prune(_: task.Work, tools: Tools) -> None:
+    now, var = clock.now(), tools.settings.var
     await task.prune(days=TASKS_KEPT_DAYS)
     await user.prune_attempts(now=now)
     await session.prune(now=now)
@@ -85,6 +100,11 @@ async def prune(_: task.Work, __: Tools) -> None:
     await letter.prune(now=now)
     for brand_id, _code in await brands.every():
         await approval.expire(brand_id=brand_id)
+        await api_key.prune(brand_id=brand_id, now=now)
+        await idempotency.prune(brand_id=brand_id, now=now)
+        await upload.prune(brand_id=brand_id, folder=var / upload.FOLDER, now=now)
+        await exports.prune(brand_id=brand_id, folder=var / exports.FOLDER, now=now)
+    await exports.prune(brand_id=audit.PLATFORM, folder=var / exports.FOLDER, now=now)
 
 
 async def send_mail(work: task.Work, tools: Tools) -> None:
@@ -105,12 +125,33 @@ async def seal_audit(_: task.Work, tools: Tools) -> None:
     audit_heads.keep(tools.settings.var / "audit", await audit.heads())
 
 
+async def take_in(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / upload.FOLDER
+    await upload.take_in(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
+async def export_books(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await export.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
+async def export_audit(work: task.Work, tools: Tools) -> None:
+    folder, keys = tools.settings.var / exports.FOLDER, crypto.keys(tools.settings.var / "keys")
+    await trail.make(work=work, keys=keys, folder=folder, now=clock.now())
+
+
 HANDLERS: dict[str, Handler] = {
     advance.SETTLE: settle,
     advance.ISSUE: issue,
     "document.render": render,
+    statement_export.ARCHIVE: archive,
+    statement_export.LIST: list_statements,
     "books.check": check_books,
     "nightly.prune": prune,
     letter.SEND: send_mail,
     "audit.seal": seal_audit,
+    upload.TAKE_IN: take_in,
+    export.JOURNAL: export_books,
+    export.TRIAL_BALANCE: export_books,
+    trail.EXPORT: export_audit,
 }

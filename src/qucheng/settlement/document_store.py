@@ -21,7 +21,7 @@ from qucheng.settlement import document, document_archive, document_chunk, docum
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from qucheng.identity.brand import Brand
@@ -92,8 +92,18 @@ async def request(*, brand: Brand, period: dt.date, first: int, last: int) -> uu
     )
 
 
-async def render(*, work: task.Work, brand: Brand, folder: Path, pool: Renderer, now: dt.datetime) -> None:
+async def render(
+    *,
+    work: task.Work,
+    brand: Brand,
+    folder: Path,
+    pool: Renderer,
+    now: dt.datetime,
+    finishing: Callable[[dt.date], Awaitable[object]] | None = None,
+) -> None:
     """Does what request() asked for: makes the files of those statements that lack any, a chunk at a time.
+
+    finishing: called with the period in the transaction that ends the task.
 
     A statement that cannot be rendered is recorded as failed, with the reason, and the others go on. What the machine does to us
     is raised, so that the task is tried again.
@@ -109,14 +119,18 @@ async def render(*, work: task.Work, brand: Brand, folder: Path, pool: Renderer,
         frozen = await document_chunk.read(brand=brand, period=period, numbers=chunk)
         files = await _make(frozen, where, pool)
         crashpoint.reached("document.written")
-        async with (work.finishing if start + CHUNK >= len(missing) else work.effect)(brand.id):
+        ends = start + CHUNK >= len(missing)
+        async with (work.finishing if ends else work.effect)(brand.id):
             await document_chunk.record(period=period, files=files, now=now)
+            if ends and finishing is not None:
+                await finishing(period)
         crashpoint.reached("document.recorded")
         done += len(chunk)
         await work.progress(done, total)
     if not missing:
         async with work.finishing(brand.id):
-            pass
+            if finishing is not None:
+                await finishing(period)
     crashpoint.reached("task.done")
 
 
@@ -150,17 +164,23 @@ async def again(*, brand: Brand, period: dt.date, folder: Path | None = None) ->
     return len(numbers)
 
 
-async def archive(*, brand: Brand, period: dt.date, folder: Path, out: Path) -> Status:
-    """Packs all documents of the period into the ZIP `out`, with failed.csv where a statement has none.
+async def archive(
+    *, brand: Brand, period: dt.date, folder: Path, out: Path, told: Callable[[int, int], Awaitable[None]] | None = None
+) -> Status:
+    """Packs all documents of the period into the ZIP `out`, with failed.csv where a statement has none. told: of each page, how many of how many.
 
     Raises DocumentChangedError where a file is not the one that was made; then there is no new ZIP.
     """
     where = document_folder.place(folder, brand, period)
     made = await asyncio.to_thread(document_archive.Zip, out)
     try:
+        done, total = 0, await _last(brand, period)
         async for ready, lacking in _pages(brand, period):
             await _in_thread(functools.partial(made.add, where, ready))
             made.lacks(lacking)
+            done = min(done + PAGE, total)
+            if told is not None:
+                await told(done, total)
         await _in_thread(made.finish)
     finally:
         made.discard()
@@ -184,8 +204,7 @@ async def copy_out(*, brand: Brand, periods: list[dt.date], folder: Path, out: P
 
 async def _pages(brand: Brand, period: dt.date) -> AsyncIterator[tuple[list[document_archive.Kept], list[tuple[str, str]]]]:
     """The files that are ready, and the statements that lack any with the reason, some statements at a time."""
-    async with db.atomic(brand.id):
-        last = (await db.connection().fetchrow(LAST, period))["last"]
+    last = await _last(brand, period)
     for first in range(1, last + 1, PAGE):
         async with db.atomic(brand.id):
             ready = await db.connection().fetch(READY, period, first, first + PAGE - 1)
@@ -194,6 +213,11 @@ async def _pages(brand: Brand, period: dt.date) -> AsyncIterator[tuple[list[docu
             [document_archive.Kept(row["name"], row["sha256"], row["bytes"]) for row in ready],
             [(row["statement_no"], row["reason"] or "not rendered yet") for row in lacking],
         )
+
+
+async def _last(brand: Brand, period: dt.date) -> int:
+    async with db.atomic(brand.id):
+        return int((await db.connection().fetchrow(LAST, period))["last"])
 
 
 async def _missing(brand: Brand, period: dt.date, first: int, last: int, where: Path | None) -> list[int]:

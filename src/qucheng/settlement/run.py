@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
-from qucheng.core import clock, crashpoint, db, errors
+from qucheng.core import audit, clock, crashpoint, db, errors
 from qucheng.settlement import document_store, period
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class RunDamagedError(errors.RefusedError):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """Amounts in minor units. period: its first day. issued: how many of its statements are, in the order of their numbers."""
+    """Amounts in minor units. period: its first day. issued: how many of its statements are, in the order of their numbers.
+
+    published_by: None where its last document did it.
+    """
 
     period: dt.date
     number: int
@@ -91,6 +95,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     computed_at: dt.datetime
     issued_at: dt.datetime | None
     discarded_at: dt.datetime | None
+    published_at: dt.datetime | None
+    published_by: uuid.UUID | None
 
 
 COLUMNS = ", ".join(Run.__struct_fields__)
@@ -111,6 +117,11 @@ def parse_code(code: str) -> tuple[str, dt.date, int]:
         raise RunUnknownError(
             f"{code!r} is not the code of a run: those look like BRAND-202608-1; see qucheng runs list."
         ) from None
+
+
+def month(text: str) -> dt.date:
+    """The first day of `2026-10`. ValueError for anything else."""
+    return dt.datetime.strptime(text, "%Y-%m").replace(tzinfo=dt.UTC).date()
 
 
 async def listing(*, brand: Brand) -> list[Run]:
@@ -134,6 +145,15 @@ async def open_run(*, brand: Brand) -> Run | None:
     """The run that is computed or being issued, if there is one."""
     async with db.atomic(brand.id):
         row = await db.connection().fetchrow(f"SELECT {COLUMNS} FROM settlement_run WHERE state IN ('computed', 'issuing')")
+    return _run(row) if row is not None else None
+
+
+async def of_period(*, brand: Brand, starts_on: dt.date) -> Run | None:
+    """The one by which the month is or was issued; None where it was settled without one."""
+    async with db.atomic(brand.id):
+        row = await db.connection().fetchrow(
+            f"SELECT {COLUMNS} FROM settlement_run WHERE period = $1 AND state IN ('issuing', 'issued')", starts_on
+        )
     return _run(row) if row is not None else None
 
 
@@ -169,7 +189,7 @@ async def compute(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> Run 
     return run
 
 
-async def discard(*, brand: Brand, run: Run, now: dt.datetime) -> None:
+async def discard(*, brand: Brand, run: Run, actor: audit.Actor = audit.SYSTEM, now: dt.datetime) -> None:
     """Throws the draft away. Raises RunStateError where any of it has been issued."""
     async with db.atomic(brand.id):
         await period.open_books(brand=brand)
@@ -183,6 +203,23 @@ async def discard(*, brand: Brand, run: Run, now: dt.datetime) -> None:
             now,
         )
         await _delete_draft(run)
+        await audit.record(brand_id=brand.id, actor=actor, action="run.discard", subject=code_of(brand, run))
+
+
+async def begin_issue(*, brand: Brand, run: Run, now: dt.datetime) -> None:
+    """Closes the month and gives the run over to be issued: from now on it is neither computed again nor discarded.
+
+    Raises RunStateError where it is not computed any more.
+    """
+    async with db.atomic(brand.id):
+        await period.open_books(brand=brand)
+        current = await read(brand=brand, starts_on=run.period, number=run.number)
+        if current.state != "computed":
+            raise RunStateError(f"Run {code_of(brand, run)} is {current.state}: it is not to be issued any more.")
+        await period.close(brand=brand, starts_on=run.period, now=now)
+        await db.connection().execute(
+            "UPDATE settlement_run SET state = 'issuing' WHERE period = $1 AND number = $2", run.period, run.number
+        )
 
 
 async def close_empty(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:

@@ -1,0 +1,79 @@
+-- What of the visible brand needs attention, in the temporary table `attention`. Before it runs, `horizon` holds one row: the
+-- last month that was closed, the first that is open, and how far back deliveries and tasks are remembered.
+
+CREATE TEMP TABLE attention (kind text, subject text, facts jsonb, amount_minor bigint, since timestamptz, link text) ON COMMIT DROP;
+
+-- the books, as the last nightly check found them
+INSERT INTO attention
+SELECT 'books.differ', number::text, jsonb_build_object('differences', differences, 'first', findings -> 0 ->> 'subject'), NULL, checked_at, NULL
+FROM (SELECT * FROM books_check ORDER BY number DESC LIMIT 1) last WHERE differences > 0;
+
+-- a run that is open, and whose newest look found a difference
+INSERT INTO attention
+SELECT 'run.differs', r.period || '/' || r.number, jsonb_build_object('month', to_char(r.period, 'YYYY-MM'), 'resellers', c.apart), NULL, c.checked_at,
+       to_char(r.period, 'YYYYMM') || '-' || r.number
+FROM settlement_run r CROSS JOIN LATERAL (
+    SELECT * FROM run_check k WHERE k.brand_id = r.brand_id AND k.period = r.period AND k.run = r.number ORDER BY k.number DESC LIMIT 1) c
+WHERE r.state = 'computed' AND c.apart > 0;
+
+-- work that was given up, unless the same was done later
+INSERT INTO attention
+SELECT 'task.dead', t.id::text, jsonb_build_object('kind', t.kind, 'reason', coalesce(t.reason, '')), NULL, t.ended_at, t.kind
+FROM horizon h CROSS JOIN task t
+WHERE t.brand = current_brand() AND t.state = 'dead' AND t.ended_at >= h.remembered AND NOT EXISTS (
+    SELECT 1 FROM task o WHERE o.brand = t.brand AND o.kind = t.kind AND o.subject = t.subject AND o.state = 'done' AND o.created_at > t.created_at);
+
+-- deliveries that were not taken, unless one of the same sort was taken later; and those of which some rows were not
+INSERT INTO attention
+SELECT 'delivery.refused', u.id::text, jsonb_build_object('file', u.file_name, 'code', u.code), NULL, u.uploaded_at, u.id::text
+FROM horizon h CROSS JOIN upload u
+WHERE u.state IN ('refused', 'failed') AND u.uploaded_at >= h.remembered AND NOT EXISTS (
+    SELECT 1 FROM upload o WHERE o.kind = u.kind AND o.state = 'done' AND o.uploaded_at > u.uploaded_at);
+INSERT INTO attention
+SELECT 'delivery.partial', u.id::text, jsonb_build_object('file', u.file_name, 'rows', sum(f.rejected)), NULL, u.uploaded_at, u.id::text
+FROM horizon h CROSS JOIN upload u JOIN upload_file f ON f.brand_id = u.brand_id AND f.upload = u.id
+WHERE u.state = 'done' AND u.uploaded_at >= h.remembered GROUP BY u.id, u.file_name, u.uploaded_at HAVING sum(f.rejected) > 0;
+
+-- documents that could not be made, by month
+INSERT INTO attention
+SELECT 'document.failed', d.period::text, jsonb_build_object('month', to_char(d.period, 'YYYY-MM'), 'documents', count(*)), NULL, min(d.made_at),
+       to_char(d.period, 'YYYYMM') || '-' || (SELECT max(r.number) FROM settlement_run r WHERE r.period = d.period AND r.state IN ('issuing', 'issued'))
+FROM document_file d WHERE d.state = 'failed' GROUP BY d.period;
+
+INSERT INTO attention
+SELECT 'dispute.open', d.id::text, jsonb_build_object('reseller', d.reseller, 'name', r.name, 'statement', s.statement_no), d.amount_minor, d.opened_at, d.id::text
+FROM dispute d JOIN statement s USING (brand_id, period, number) JOIN reseller r ON r.brand_id = d.brand_id AND r.code = d.reseller WHERE d.state = 'open';
+
+INSERT INTO attention
+SELECT 'approval.waiting', a.id::text, jsonb_build_object('action', a.action), CASE a.action WHEN 'adjustment.add' THEN (a.payload::jsonb ->> 'amount_minor')::bigint END,
+       a.requested_at, a.id::text
+FROM approval a WHERE a.state = 'waiting' AND a.expires_at > clock_timestamp();
+
+-- of what a reseller sold in a month more than 30 % to itself or to somebody above it, in net amounts; the month that was closed last included
+INSERT INTO attention
+SELECT 'self_purchase.share', concat_ws('/', to_char(o.month, 'YYYY-MM'), o.reseller, o.own_lines),
+       jsonb_build_object('month', to_char(o.month, 'YYYY-MM'), 'reseller', o.reseller, 'name', r.name, 'lines', o.own_lines,
+                          'percent', div(o.own * 100, o.whole)), o.own::bigint, o.since, o.reseller
+FROM (SELECT date_trunc('month', l.paid_on)::date AS month, l.reseller, sum(l.net_minor) AS whole, sum(l.net_minor) FILTER (WHERE l.self_purchase) AS own,
+             count(*) FILTER (WHERE l.self_purchase) AS own_lines, min(l.paid_at) FILTER (WHERE l.self_purchase) AS since
+      FROM horizon h CROSS JOIN order_line l WHERE l.paid_on >= h.last_closed GROUP BY 1, 2) o
+JOIN reseller r ON r.brand_id = current_brand() AND r.code = o.reseller
+WHERE o.own * 10 > o.whole * 3;
+
+-- flagged lines of the open months, by month, reseller and flag
+INSERT INTO attention
+SELECT 'order.flagged', concat_ws('/', to_char(f.month, 'YYYY-MM'), f.reseller, f.code, f.lines),
+       jsonb_build_object('month', to_char(f.month, 'YYYY-MM'), 'reseller', f.reseller, 'name', r.name, 'flag', f.code, 'lines', f.lines), f.net, f.since, f.reseller
+FROM (SELECT date_trunc('month', l.paid_on)::date AS month, l.reseller, f.code, count(*) AS lines, sum(l.net_minor)::bigint AS net, min(l.paid_at) AS since
+      FROM horizon h CROSS JOIN order_flag f JOIN order_line l USING (brand_id, order_no, line_no) WHERE l.paid_on >= h.open_from GROUP BY 1, 2, 3) f
+JOIN reseller r ON r.brand_id = current_brand() AND r.code = f.reseller;
+
+-- what the last statements carried: debts, and what is less than the least that is paid
+INSERT INTO attention
+SELECT CASE WHEN s.carried_minor < 0 THEN 'statement.negative' ELSE 'payee.below_minimum' END, s.statement_no,
+       jsonb_build_object('reseller', s.reseller, 'name', r.name, 'statement', s.statement_no), s.carried_minor, p.settled_at, s.statement_no
+FROM horizon h JOIN statement s ON s.period = h.last_closed JOIN period p ON p.brand_id = s.brand_id AND p.starts_on = s.period
+JOIN reseller r ON r.brand_id = s.brand_id AND r.code = s.reseller WHERE s.carried_minor <> 0;
+
+-- what somebody has looked at
+DELETE FROM attention a USING exception_review v WHERE v.kind = a.kind AND v.subject = a.subject;
