@@ -20,7 +20,7 @@ Exit status: 0 done; 3 done, with rows rejected; 1 stopped, with the reason, or 
 app = cyclopts.App(name="qucheng", help=HELP, suppress_keyboard_interrupt=False)
 COMMANDS = {
     "settle": ("settlements:settle", "Settle a bundle into proven statements and balanced books, or a stored brand in place."),
-    "demo": ("demonstration:demo", "Settle the demo brand."),
+    "demo": ("demonstration:app", "Settle the demo brand; the sign-ins of the demonstration."),
     "import": ("brands:take_in", "Import a bundle into the platform: a new brand, or what a stored one does not have yet."),
     "export": ("brands:export", "Write a stored brand's books as a bundle."),
     "runs": ("runs:app", "Settlement runs: list, show, issue, discard, render, zip."),
@@ -31,10 +31,13 @@ COMMANDS = {
     "tasks": ("tasks:app", "Background work: list, retry, cancel."),
     "worker": ("tasks:worker", "Do background work until stopped."),
     "serve": ("services:serve", "Serve the web until stopped."),
-    "up": ("services:up", "Settle the demo brand, then keep web and worker running."),
+    "up": ("services:up", "Open the demonstration, then keep web and worker running."),
     "backup": ("services:backup", "Write the platform's database and documents to a file."),
     "restore": ("services:restore", "Bring a backup back."),
+    "openapi": ("openapi:describe", "Write the description of the interface for machines."),
     "doctor": ("installation:doctor", "Say what this machine lacks, and how to get it."),
+    "migrate": ("installation:migrate", "Bring the platform's database up to this release."),
+    "keyring": ("installation:keyring", "The keys that open what is stored encrypted: make the ring, add a key."),
     "servers": ("installation:app", "The embedded PostgreSQL and Valkey of this checkout."),
 }
 for name, (place, what) in COMMANDS.items():

@@ -1,18 +1,23 @@
-"""qucheng demo, and how a settled bundle is summed up."""
+"""qucheng demo: the demo brand settled, the sign-ins of the demonstration; and how a settled bundle is summed up."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 
+import cyclopts
+
+from qucheng.bundle import demo_file, showcase
 from qucheng.bundle import progress as progresses
 from qucheng.bundle import settle as settling
-from qucheng.bundle import showcase
 from qucheng.cli import brands
 from qucheng.cli.statuses import DONE, STOPPED
 from qucheng.core import clock, money, settings
 
+app = cyclopts.App(name="demo", help="The demonstration: two invented brands, and people of every role.")
 
+
+@app.default
 def demo() -> int:
     """Settle the demo brand: three months of 岚汐权益, with its statements as PDF. Done once; later it is found done."""
     report, current = progresses.Progress(), settings.load()
@@ -25,6 +30,35 @@ def demo() -> int:
     print(f"  its books    {books}  (statements.csv, entries.csv, journal.csv, rejected.csv, flags.csv)")
     print(f"  statements   {books / 'statements'}  ({len(list((books / 'statements').glob('*.pdf')))} PDF files)")
     return STOPPED if outcome is not None and outcome.failed else DONE
+
+
+@app.command
+def code(login: str) -> None:
+    """Print the one-time code that counts now for a sign-in of the demonstration.
+
+    Parameters
+    ----------
+    login
+        As `demo people` shows it.
+
+    """
+    digits, left = demo_file.code(demo_file.read(settings.load()).person(login), now=clock.now())
+    print(f"{digits}  for {left} s more")
+
+
+@app.command
+def people() -> None:
+    """Print the sign-ins of the demonstration, with their passwords."""
+    found = demo_file.read(settings.load())
+    print(found.base_url)
+    for each in found.people:
+        roles = ", ".join(_role(role) for role in each.roles)
+        print(f"{each.login:<28}{each.password:<26}{'code' if each.totp_secret else '-':<6}{each.name}  {roles}")
+
+
+def _role(role: demo_file.Role) -> str:
+    places = [role.brand, role.reseller]
+    return " ".join([role.role, *(place for place in places if place is not None)])
 
 
 def summary(outcome: settling.Outcome, seconds: dict[str, float]) -> None:

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from qucheng.cli import demonstration
+from qucheng.cli import demonstration, opening
+from qucheng.cli.statuses import DONE
 from qucheng.core import backup as backups
-from qucheng.core import clock, errors, log, platform, servers, settings, supervisor
+from qucheng.core import clock, errors, log, platform, production, servers, settings, supervisor
 from qucheng.core import restore as restoring
 from qucheng.web import server
 
@@ -31,16 +32,18 @@ def serve(*, host: str = HOST, port: int = PORT) -> None:
 
     """
     log.configure()
-    asyncio.run(server.serve(settings=settings.load(), host=host, port=port))
+    current = settings.load()
+    production.require(current)
+    asyncio.run(server.serve(settings=current, host=host, port=port))
 
 
 def up(*, demo: bool = True, host: str = HOST, port: int = PORT) -> int:
-    """Settle the demo brand, then keep the web and a worker running until Ctrl-C or SIGTERM. What dies is started again.
+    """Open the demonstration, then keep the web and a worker running until Ctrl-C or SIGTERM. What dies is started again.
 
     Parameters
     ----------
     demo
-        --no-demo leaves the demo brand out.
+        --no-demo leaves the demo brands and their people out.
     host
         The address that the web listens on; only this machine reaches 127.0.0.1.
     port
@@ -48,15 +51,19 @@ def up(*, demo: bool = True, host: str = HOST, port: int = PORT) -> int:
 
     """
     current = settings.load()
+    production.require(current, demo=demo)
     server.reserve(host, port).close()
     with contextlib.suppress(KeyboardInterrupt), _servers_as_found(current), _interruptible():
         if demo:
             demonstration.demo()
             print()
         asyncio.run(_prepare(current))
+        if demo:
+            opening.open_platform(current.public_url or f"http://{host}:{port}")
+            print()
         _keep_up(current, host, port)
     print("stopped")
-    return demonstration.DONE
+    return DONE
 
 
 def _keep_up(current: settings.Settings, host: str, port: int) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import cyclopts
 
 from qucheng import worker as workers
-from qucheng.core import log, platform, settings, task
+from qucheng.core import log, platform, production, settings, task
 from qucheng.identity import brand as brands
 
 app = cyclopts.App(name="tasks", help="Background work: what waits, runs, has failed; try it again or cancel it.")
@@ -20,7 +20,9 @@ State = Literal["waiting", "running", "done", "dead", "cancelled"]
 def worker() -> None:
     """Do background work until SIGTERM or Ctrl-C. Any number of workers share it; one that dies loses nothing."""
     log.configure()
-    asyncio.run(workers.work(settings.load()))
+    current = settings.load()
+    production.require(current)
+    asyncio.run(workers.work(current))
 
 
 @app.command(name="list")

@@ -10,7 +10,7 @@ from typing import Literal
 import cyclopts
 
 from qucheng.core import audit, clock, crypto, platform, settings
-from qucheng.identity import membership as memberships
+from qucheng.identity import founding
 from qucheng.identity import user as users
 
 app = cyclopts.App(name="user", help="People of the platform.")
@@ -43,7 +43,7 @@ def _password() -> str:
 async def _add(login: str, name: str, locale: Literal["zh-CN", "en"], password: str) -> users.User:
     current, now = settings.load(), clock.now()
     async with platform.entered(current):
-        made = await users.create(
+        return await founding.first_operator(
             keys=crypto.keys(current.var / "keys"),
             login=login,
             name=name,
@@ -52,7 +52,3 @@ async def _add(login: str, name: str, locale: Literal["zh-CN", "en"], password: 
             actor=audit.SYSTEM,
             now=now,
         )
-        await memberships.grant(
-            brand_id=audit.PLATFORM, user_id=made.id, role="operator", granted_by=None, actor=audit.SYSTEM, now=now
-        )
-    return made

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib import parse
 
 from qucheng.core import errors
-from qucheng.web import auth
+from qucheng.web import auth, streaming
 from qucheng.web import site as sites
 
 if TYPE_CHECKING:
@@ -42,10 +42,17 @@ def token(site: sites.Site, bound: str) -> str:
 async def require(request: Request[Any, Any, Any]) -> None:
     """Raises ForeignOriginError or PageOutOfDateError."""
     require_own_origin(request)
-    given = request.headers.get(HEADER) or str((await request.form()).get(FIELD) or "")
+    given = request.headers.get(HEADER) or await _in_form(request)
     bound = auth.visit(request).token or auth.cookie(request, "visit")
     if bound is None or not hmac.compare_digest(token(sites.of(request), bound).encode(), given.encode()):
         raise PageOutOfDateError("This page is out of date: open it again, then send it.")
+
+
+async def _in_form(request: Request[Any, Any, Any]) -> str:
+    """Of a form with a file only what stands before the file is read."""
+    if request.route_handler.opt.get(streaming.STREAMED):
+        return (await streaming.sent(request)).fields.get(FIELD, "")
+    return str((await request.form()).get(FIELD) or "")
 
 
 def require_own_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:

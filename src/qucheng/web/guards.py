@@ -8,8 +8,8 @@ from urllib import parse
 from litestar.exceptions import NotFoundException
 from litestar.routes import HTTPRoute
 
-from qucheng.identity import permissions
-from qucheng.web import auth, csrf
+from qucheng.identity import api_key, permissions
+from qucheng.web import auth, csrf, machines
 
 if TYPE_CHECKING:
     import litestar
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
 
-PERMISSION, AUDIENCE, FORM = "permission", "audience", "form"
-PAGES, MACHINES = "pages", "machines"
+PERMISSION, AUDIENCE, FORM, SIGNED, OPERATION = "permission", "audience", "form", "signed", "operation"
+PAGES, MACHINES, API = "pages", "machines", "api"
 # besides the permissions of roles
 ANYBODY, SIGNED_IN = "anybody", "signed-in"
 KNOWN = frozenset({ANYBODY, SIGNED_IN}).union(
     permissions.OWN_ACCOUNT, permissions.ENROL, permissions.CONFIRM, *permissions.GIVEN.values()
 )
+SCOPES = frozenset(api_key.SCOPES) | {machines.ANY_KEY}
 # a route that asks nobody who they are, and changes nothing in anybody's name
 MACHINE = {PERMISSION: ANYBODY, AUDIENCE: MACHINES}
 SIGN_IN, SECOND_FACTOR, ENROLMENT, ROLES = "/sign-in", "/second-factor", "/second-factor/new", "/roles"
@@ -46,12 +47,27 @@ def page(permission: str, *, form: str | None = None) -> dict[str, str]:
     return {PERMISSION: permission, AUDIENCE: PAGES, **({FORM: form} if form else {})}
 
 
+def api(scope: str, *, signed: bool = False, operation: object) -> dict[str, object]:
+    """For the `opt` of a route of `/api/v1`. signed: it moves money. operation: what its description says of it."""
+    return {PERMISSION: scope, AUDIENCE: API, SIGNED: signed, OPERATION: operation}
+
+
+def is_named(handler: Any) -> bool:  # noqa: ANN401 - litestar's handlers of all kinds
+    """Whether it says who may come in, by a permission that somebody could have."""
+    permission, audience = handler.opt.get(PERMISSION), handler.opt.get(AUDIENCE)
+    return (audience == API and permission in SCOPES) or (audience in {PAGES, MACHINES} and permission in KNOWN)
+
+
+def is_api(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    return str(connection.scope["path"]).startswith("/api/")
+
+
 def is_page(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether a person is to read the answer. Where there is no route, the browser's wish decides."""
     handler = connection.scope.get("route_handler")
     if handler is not None:
         return bool(handler.opt.get(AUDIENCE) == PAGES)
-    return "text/html" in connection.headers.get("accept", "")
+    return not is_api(connection) and "text/html" in connection.headers.get("accept", "")
 
 
 def require_named(app: litestar.Litestar) -> None:
@@ -62,7 +78,7 @@ def require_named(app: litestar.Litestar) -> None:
         for handler in handlers:
             if getattr(handler, "http_methods", None) == {"OPTIONS"}:
                 continue
-            if handler is None or handler.opt.get(PERMISSION) not in KNOWN or handler.opt.get(AUDIENCE) not in {PAGES, MACHINES}:
+            if handler is None or not is_named(handler):
                 faults.append(f"{route.path} ({handler})")
     if faults:
         raise UnnamedRouteError("routes that do not say who may come in: " + ", ".join(faults))
@@ -70,12 +86,17 @@ def require_named(app: litestar.Litestar) -> None:
 
 async def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Before every handler: who it is, whether they may, and whether a form is really theirs."""
-    permission, audience = handler.opt.get(PERMISSION), handler.opt.get(AUDIENCE)
+    permission: str = handler.opt.get(PERMISSION, "")
+    audience = handler.opt.get(AUDIENCE)
     if connection.scope.get("method") == "OPTIONS":
         return
-    if permission not in KNOWN or audience not in {PAGES, MACHINES}:
+    if not is_named(handler):
         raise UnnamedRouteError(f"{connection.scope.get('path_template')} does not say who may come in")
     if audience == MACHINES:
+        return
+    if audience == API:
+        asked: Request[Any, Any, Any] = connection  # type: ignore[assignment] # a route of HTTP gets a request
+        await machines.admit(asked, scope=permission, signed=handler.opt[SIGNED])
         return
     visit = await auth.identify(connection)
     if permission != ANYBODY:
@@ -94,7 +115,7 @@ def require(connection: ASGIConnection[Any, Any, Any, Any], visit: auth.Visit, p
         return
     if allowed == permissions.CONFIRM:
         raise ElsewhereError(_with_way_back(SECOND_FACTOR, connection))
-    if allowed == permissions.ENROL:
+    if allowed == permissions.ENROL_FIRST:
         raise ElsewhereError(ENROLMENT)
     if permission in permissions.CONFIRM:  # given already
         raise ElsewhereError("/")

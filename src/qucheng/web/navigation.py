@@ -32,10 +32,13 @@ ENTRIES = (
     Entry("/uploads", "upload", n_("Deliveries"), "imports.read"),
     Entry("/journal", "book-open", n_("Journal"), "journal.read", n_("Books")),
     Entry("/trial-balance", "scale", n_("Trial balance"), "journal.read"),
+    Entry("/exports", "download", n_("Exports"), "exports.read"),
     Entry("/brands", "building-2", n_("Brands"), "brands.read"),
+    Entry("/operators", "users", n_("Platform operators"), "operators.read"),
     Entry("/people", "users", n_("People"), "roles.read", n_("Settings")),
     Entry("/keys", "key-round", n_("API keys"), "keys.manage"),
     Entry("/audit", "history", n_("Audit log"), "audit.read"),
+    Entry("/platform/audit", "history", n_("Audit log"), "platform.audit.read"),
 )
 
 

@@ -137,6 +137,13 @@ async def view(
     return response
 
 
+def open_view(
+    request: Request[Any, Any, Any], template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: object
+) -> Response[str]:
+    """A page for anybody, with nothing on it that would be sent in somebody's name: it gives no cookie and shows nobody."""
+    return _response(request, template, status, headers, {"person": None, "who": None, "faults": (), **values})
+
+
 def problem(connection: ASGIConnection[Any, Any, Any, Any], *, status: int, code: str, **values: object) -> Response[str]:
     """A page that says what went wrong. It asks nothing of the database: that may be what is wrong."""
     return _response(connection, "problem.html", status, None, {"status": status, "code": code, **values})

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from litestar import Response, exceptions
 
 from qucheng.core import errors
-from qucheng.web import guards, pages, refusals
+from qucheng.web import auth, guards, machines, pages, refusals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from litestar import Request
     from litestar.types import ExceptionHandlersMap
 
@@ -19,7 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def _answer(
-    request: Request[Any, Any, Any], status: int, code: str, detail: str | None = None, headers: dict[str, str] | None = None
+    request: Request[Any, Any, Any],
+    status: int,
+    code: str,
+    detail: str | None = None,
+    headers: dict[str, str] | None = None,
+    faults: Sequence[object] = (),
 ) -> Response[Any]:
     if guards.is_page(request):
         page = pages.problem(request, status=status, code=code, detail=detail)
@@ -28,12 +35,18 @@ def _answer(
     problem: dict[str, Any] = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "code": code}
     if detail is not None:
         problem["detail"] = detail
+    if faults:
+        problem["errors"] = faults
+    if guards.is_api(request):
+        problem["instance"] = f"urn:qucheng:request:{auth.request_id()}"
+        headers = {**machines.headers(request), **(headers or {})}
     return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
 
 
 def _refused(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> Response[Any]:
     detail = refusals.sentence(refusal, pages.words(request)) if guards.is_page(request) else str(refusal)
-    return _answer(request, refusal.status, refusal.code, detail, refusals.headers(refusal))
+    faults: Sequence[object] = getattr(refusal, "faults", ())
+    return _answer(request, refusal.status, refusal.code, detail, refusals.headers(refusal), faults)
 
 
 def _http(request: Request[Any, Any, Any], error: exceptions.HTTPException) -> Response[Any]:

@@ -36,10 +36,55 @@ SENTENCES = {
     "user.login_invalid": n_("A login is an e-mail address, or 3 to 64 letters, digits, dots, hyphens and underscores."),
     "user.login_taken": n_("This address has an account already: sign in with it, then accept."),
     "session.unknown": n_("The session is over: sign in again."),
+    "run.unknown": n_("There is no such run."),
+    "run.state": n_("The run is not in a state in which this can be done any more. The page shows it as it is now."),
+    "run.asked": n_("The run waits for a decision already."),
+    "run.published": n_("The run has been published already."),
+    "run.documents_waiting": n_("Documents of the run are being made: it is published with the last of them."),
+    "run.documents_differ": n_("Meanwhile another number of statements has no documents. Look again, then publish."),
+    "check.missing": n_("Nobody has checked the run as it is. Check it first."),
+    "check.stale": n_("Something was accrued since the run was checked. Check it again."),
+    "check.differs": n_(
+        "Orders, statements and ledger are not the same, so nothing was approved. Check the run again to see where."
+    ),
+    "period.not_ended": n_("The month has not ended, so it can't be computed yet."),
+    "period.settled": n_("The month has been settled. What comes later is on a later statement."),
+    "statement.unknown": n_("There is no such statement."),
+    "document.missing": n_("There is no such document, or it is not made yet."),
+    "document.changed": n_("The file is not the one that was made, so it is not handed out. Have it made again."),
+    "approval.unknown": n_("There is no such request."),
+    "approval.state": n_("This was decided already, so nothing was done."),
+    "approval.expired": n_("Its time is over. It can be asked for again."),
+    "approval.differs": n_(
+        "What is to be done is not what was asked for any more, so nothing was done. It can be asked for again."
+    ),
+    "approval.decide": n_("This is for somebody else to decide: whoever asked for it can't, and the role for it is needed now."),
+    "approval.reason": n_("Say why you reject it, so that it can be asked for better."),
     "csrf.origin": n_("This was sent from another site, so nothing was done."),
     "csrf.token": n_(
         "This page is out of date, or the browser keeps no cookies, so nothing was done. Open the page again, then send it. Outside this machine it works over https only."
     ),
+    "upload.refused": n_("The file is empty."),
+    "upload.too_large": n_("The file is larger than 256 MB: send the month in parts, or packed as a bundle."),
+    "upload.other_brand": n_("The bundle is another brand's: its brand.toml has another code than these books."),
+    "upload.file_gone": n_("The file was gone before it could be read: send it again."),
+    "archive.refused": n_("The ZIP cannot be taken: it is broken, or holds something else than the files of a bundle."),
+    "bundle.unreadable": n_("A file cannot be read: its columns, its encoding or its quotation marks are not right."),
+    "brand.refused": n_("The brand.toml of the bundle is wrong."),
+    "brand.settings_differ": n_(
+        "The brand.toml of the bundle says something else than the settings stored here. A delivery changes no settings."
+    ),
+    "export.not_ready": n_("The file is not made yet, or no longer kept."),
+    "dispute.state": n_("This dispute has been answered already."),
+    "dispute.reason": n_("Say why, in 1 to 1000 characters."),
+    "adjustment.pending": n_("An adjustment for this dispute waits for its approval already."),
+    "adjustment.taken": n_("An adjustment was asked for under this code already: open a new form for another."),
+    "adjustment.busy": n_(
+        "A delivery is being taken in. This can be done when it is in the books; you can try again in %(wait)s."
+    ),
+    "exception.gone": n_("This is not there any more, or has other figures now: look at the list again."),
+    "exception.note": n_("Say what you found, in 1 to 500 characters."),
+    "approval.ask": n_("Your role does not ask for this."),
 }
 SECOND, MINUTE = n_("%(n)s seconds"), n_("%(n)s minutes")
 SECONDS_SHOWN = 90

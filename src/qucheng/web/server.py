@@ -55,6 +55,9 @@ async def serve(*, settings: Settings, host: str, port: int) -> None:
                 h11_max_incomplete_event_size=LARGEST_HEAD,
                 log_config=None,
                 access_log=False,
+                # uvicorn by itself believes whoever is on this machine
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
                 server_header=False,
                 ws="none",
             )

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib import parse
 
+import msgspec
 from redis import asyncio as redis
 
 from qucheng.core import crypto, errors, limits, servers
@@ -37,13 +38,23 @@ class Site:
             return True
 
     async def limit(self, limit: limits.Limit, *, subject: str) -> None:
-        """Raises limits.LimitedError; and limits.LimiterDownError where nobody counts. For what must be counted: sign-ins and codes."""
+        """Raises limits.LimitedError; and limits.LimiterDownError where nobody counts what must be counted: sign-ins and codes."""
+        decision = await self.take(limit, subject=subject)
+        if not decision.allowed:
+            raise limits.LimitedError(decision)
+
+    async def take(self, limit: limits.Limit, *, subject: str) -> limits.Decision:
+        """Raises limits.LimiterDownError where nobody counts and the limit is closed then; an open one lets everything pass."""
         try:
-            await limits.require(await self._counter(), limit, subject=subject)
+            return await limits.take(
+                await self._counter(), msgspec.structs.replace(limit, closed_when_down=True), subject=subject
+            )
         except limits.LimiterDownError:
             if self.settings.redis_url is None:  # an embedded server that was started again has another port
                 await self.close()
-            raise
+            if limit.closed_when_down:
+                raise
+            return limits.uncounted(limit)
 
     async def _counter(self) -> redis.Redis:
         """Raises limits.LimiterDownError where there is none and none can be started."""

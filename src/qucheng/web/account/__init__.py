@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from qucheng.web.account import enrolment, home, letters, password, roles, second_factor, sign_in
+from qucheng.web.account import enrolment, home, letters, password, replacement, roles, second_factor, sign_in
 
 ROUTES = (
     home.landing,
     home.profile,
+    home.language,
     home.devices,
     home.end_device,
     home.end_others,
@@ -19,6 +20,9 @@ ROUTES = (
     enrolment.begin,
     enrolment.confirm,
     enrolment.renew_codes,
+    replacement.show,
+    replacement.begin,
+    replacement.confirm,
     roles.show,
     roles.choose,
     password.show,

@@ -62,7 +62,7 @@ async def confirm(request: Request[Any, Any, Any]) -> Response[Any]:
         limits.LimitedError,
         limits.LimiterDownError,
     ) as refusal:
-        return await _scan(request, enrolment, [_fault(request, refusal)], refusal)
+        return await _scan(request, enrolment, [fault(request, refusal)], refusal)
     response = await pages.view(request, "account/recovery_codes.html", codes=recovery, alternate=None)
     auth.give(response, request, "session", token)
     return response
@@ -88,11 +88,11 @@ async def renew_codes(request: Request[Any, Any, Any]) -> Response[Any]:
         return await pages.view(
             request,
             "account/profile.html",
-            status=_status(refusal),
+            status=status_of(refusal),
             headers=refusals.headers(refusal),
             codes_left=left,
             notice=None,
-            faults=[_fault(request, refusal)],
+            faults=[fault(request, refusal)],
         )
     return await pages.view(request, "account/recovery_codes.html", codes=recovery, alternate=None)
 
@@ -107,24 +107,30 @@ async def _scan(
     return await pages.view(
         request,
         "account/scan.html",
-        status=_status(refusal) if refusal else 200,
+        status=status_of(refusal) if refusal else 200,
         headers=refusals.headers(refusal) if refusal else None,
-        qr=_qr(enrolment.uri, pages.words(request).gettext("QR code for the authenticator")),
-        secret=" ".join(enrolment.secret[start : start + 4] for start in range(0, len(enrolment.secret), 4)),
+        qr=qr(enrolment.uri, pages.words(request).gettext("QR code for the authenticator")),
+        secret=grouped(enrolment.secret),
         enrolment=_sealed(sites.of(request).keys, enrolment, user_id),
+        action="/second-factor/confirm",
         faults=faults,
     )
 
 
-def _fault(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> pages.Fault:
+def grouped(secret: str) -> str:
+    """As one types it."""
+    return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
+
+
+def fault(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> pages.Fault:
     return pages.Fault(field="code", message=refusals.sentence(refusal, pages.words(request)))
 
 
-def _status(refusal: errors.RefusedError) -> int:
+def status_of(refusal: errors.RefusedError) -> int:
     return 422 if isinstance(refusal, second_factor.CodeWrongError) else refusal.status
 
 
-def _qr(text: str, label: str) -> markupsafe.Markup:
+def qr(text: str, label: str) -> markupsafe.Markup:
     """Without size, style or class: the page's style sheet has them."""
     drawn = io.BytesIO()
     segno.make(text, error="m", micro=False).save(

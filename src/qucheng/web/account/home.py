@@ -11,9 +11,15 @@ from litestar.exceptions import NotFoundException
 from qucheng.core import clock
 from qucheng.identity import second_factor
 from qucheng.identity import session as sessions
-from qucheng.web import auth, guards, navigation, pages
+from qucheng.identity import user as users
+from qucheng.web import auth, guards, navigation, pages, texts
+from qucheng.web.texts import n_
 
 DEVICES = "/account/sessions"
+NOTICES = {
+    "password": n_("The password is changed, and your other devices are signed out."),
+    "language": n_("The language is changed."),
+}
 
 
 @get("/", opt=guards.page("account.read"))
@@ -27,9 +33,21 @@ async def landing(request: Request[Any, Any, Any]) -> Response[Any]:
 @get("/account", opt=guards.page("account.read"))
 async def profile(request: Request[Any, Any, Any]) -> Response[Any]:
     left = await second_factor.codes_left(user_id=auth.principal(request).user_id)
-    done = request.query_params.get("done") == "password"
-    notice = pages.words(request).gettext("The password is changed, and your other devices are signed out.") if done else None
-    return await pages.view(request, "account/profile.html", codes_left=left, notice=notice)
+    notice = NOTICES.get(request.query_params.get("done", ""))
+    shown = pages.words(request).gettext(notice) if notice else None
+    return await pages.view(request, "account/profile.html", codes_left=left, notice=shown)
+
+
+@post("/account/language", opt=guards.page("account.change", form="/account"), status_code=200)
+async def language(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Of the pages in this browser, and of letters to the person."""
+    chosen = texts.known((await pages.form(request)).get("locale"))
+    if chosen is None:
+        raise NotFoundException
+    await users.set_locale(user_id=auth.principal(request).user_id, locale=chosen, actor=auth.actor(request))
+    response = pages.elsewhere("/account?done=language")
+    auth.give(response, request, "language", chosen, kept=auth.YEAR)
+    return response
 
 
 @get(DEVICES, opt=guards.page("sessions.read"))

@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 
 from qucheng.core import clock, errors, limits
 from qucheng.identity import password as passwords
+from qucheng.identity import session as sessions
 from qucheng.identity import user as users
 from qucheng.web import auth, guards, pages, refusals
 from qucheng.web import site as sites
@@ -26,12 +27,11 @@ async def change(request: Request[Any, Any, Any]) -> Response[Any]:
     sent, who, site = await pages.form(request), auth.principal(request), sites.of(request)
     try:
         await site.limit(ATTEMPTS, subject=str(who.user_id))
-        await users.change_password(
+        token = await sessions.change_password(
             keys=site.keys,
-            user_id=who.user_id,
+            token=auth.held(request),
             old=sent.get("old", ""),
             new=sent.get("new", ""),
-            keep_session=who.session_id,
             actor=auth.actor(request),
             now=clock.now(),
         )
@@ -43,7 +43,9 @@ async def change(request: Request[Any, Any, Any]) -> Response[Any]:
             headers=refusals.headers(refusal),
             faults=[_fault(request, refusal)],
         )
-    return pages.elsewhere("/account?done=password")
+    response = pages.elsewhere("/account?done=password")
+    auth.give(response, request, "session", token)
+    return response
 
 
 def _fault(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> pages.Fault:

@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from qucheng.web.console import brands, keys, operators, people
 
-ROUTES: tuple[Any, ...] = ()
+ROUTES = (
+    people.show,
+    people.form,
+    people.invite,
+    people.doubt,
+    people.revoke,
+    people.withdraw,
+    operators.show,
+    operators.invite,
+    operators.doubt,
+    operators.revoke,
+    operators.withdraw,
+    brands.show,
+    brands.form,
+    brands.create,
+    brands.detail,
+    brands.invite_owner,
+    brands.withdraw,
+    keys.show,
+    keys.form,
+    keys.create,
+    keys.detail,
+    keys.rotate,
+    keys.end_old,
+    keys.doubt,
+    keys.revoke,
+)

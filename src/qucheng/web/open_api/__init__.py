@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
+from qucheng.web.open_api import reference
 
-ROUTES: tuple[Any, ...] = ()
+ROUTES = (*reference.OPERATIONS, reference.description, reference.docs)

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from qucheng.web.portal import home, orders, profile, statements, team
 
-ROUTES: tuple[Any, ...] = ()
+ROUTES = (
+    home.show,
+    orders.show,
+    orders.below,
+    orders.one,
+    statements.show,
+    statements.one,
+    statements.file,
+    statements.confirm,
+    statements.row,
+    statements.open_dispute,
+    team.show,
+    team.invite,
+    team.withdraw,
+    team.revoke,
+    profile.show,
+)

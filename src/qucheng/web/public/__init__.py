@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from qucheng.web.public import check
 
-ROUTES: tuple[Any, ...] = ()
+ROUTES = (
+    check.by_hand,
+    check.by_code,
+)

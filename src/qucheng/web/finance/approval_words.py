@@ -1,0 +1,74 @@
+"""What a request asks for, in plain words and in the order in which a person reads it. What is not known is shown as it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qucheng.identity import approval as approvals
+from qucheng.identity import role_request
+from qucheng.web.finance import facts
+from qucheng.web.texts import n_
+
+if TYPE_CHECKING:
+    from qucheng.core import crypto
+    from qucheng.identity.brand import Brand
+    from qucheng.web import texts
+
+ACTIONS = {
+    "run.issue": n_("Issue a settlement run"),
+    "adjustment.add": n_("Add an adjustment"),
+    "role.grant": n_("Give a role"),
+}
+LABELS = {
+    "brand": n_("Brand"),
+    "period": n_("Month"),
+    "run": n_("Run"),
+    "statements": n_("Statements"),
+    "gross_minor": n_("Commission of the month"),
+    "tax_minor": n_("Tax withheld"),
+    "net_minor": n_("To be paid"),
+    "intake": n_("Deliveries up to"),
+    "code": n_("Code"),
+    "reseller": n_("Reseller"),
+    "amount_minor": n_("Figure"),
+    "reason": n_("Reason on the statement"),
+    "reference": n_("Refers to"),
+    "note": n_("Note"),
+    "dispute": n_("Answers the dispute"),
+    "login": n_("Login"),
+    "role": n_("Role"),
+}
+HIDDEN = {"reason_code", "reference_kind", "currency", "invitation"}
+
+
+def title(asked: approvals.Approval, words: texts.Texts) -> str:
+    return words.gettext(ACTIONS[asked.action]) if asked.action in ACTIONS else asked.action
+
+
+def headline(asked: approvals.Approval, brand: Brand) -> str:
+    """The one thing that tells it from others: the run with its amount, the reseller with its amount."""
+    said = asked.payload
+    if asked.action == "run.issue":
+        return f"{said['period']} · {facts.figure(brand, said['net_minor'])}"
+    if asked.action == "adjustment.add":
+        return f"{said['reseller']} · {facts.figure(brand, said['amount_minor'])}"
+    return ""
+
+
+async def rows(asked: approvals.Approval, brand: Brand, words: texts.Texts, keys: crypto.Keys) -> list[tuple[str, str, str]]:
+    """Key, label and value of everything that is asked for."""
+    said: dict[str, Any] = dict(asked.payload)
+    if asked.action == "role.grant":
+        said["login"] = (await role_request.read(keys=keys, brand_id=brand.id, approval_id=asked.id)).login
+    order = [*(name for name in LABELS if name in said), *(name for name in said if name not in LABELS)]
+    return [
+        (name, words.gettext(LABELS[name]) if name in LABELS else name, _value(brand, name, said[name]))
+        for name in order
+        if said[name] is not None and name not in HIDDEN
+    ]
+
+
+def _value(brand: Brand, name: str, value: object) -> str:
+    if name.endswith("_minor") and isinstance(value, int):
+        return facts.figure(brand, value)
+    return str(value)
