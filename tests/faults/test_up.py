@@ -111,3 +111,15 @@ def test_a_server_that_it_found_running_stays(var: Path) -> None:
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(timeout=40) == 0
     assert (postgres.running(var), valkey.running(var)) == (int(url.rsplit(":", 1)[1].split("/")[0]), None)
+
+
+def test_in_production_it_starts_nothing_that_is_for_trials(var: Path) -> None:
+    command = [sys.executable, "-m", "qucheng.cli", "up", "--no-demo", "--port", str(serving.free_port())]
+    environment = {**serving.environment(var), "QUCHENG_PRODUCTION": "1"}
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.splitlines()[:2] == [
+        "qucheng: this installation is not fit for production (QUCHENG_PRODUCTION=1):",
+        "  - DATABASE_URL is not set: name a server of your own: the embedded one is for trials",
+    ]
+    assert not var.exists()

@@ -59,7 +59,7 @@ async def test_a_new_person_accepts_and_is_signed_in(
     assert (accepted.status_code, accepted.headers["location"]) == (303, "/")
     assert (await guest.get("/")).headers["location"] == "/second-factor/new"
     await guest.enrol()
-    await guest.get("/")
+    await guest.get("/account")
     assert "<span>Platform operator</span>" in guest.page
     again = await house.browser()
     await again.get("/invitation")

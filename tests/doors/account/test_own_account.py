@@ -71,7 +71,7 @@ async def test_one_person_with_two_roles_chooses_and_switches(
     assert guest.token() != before
     hashes = {row["token_hash"] for row in await owner.fetch("SELECT token_hash FROM session WHERE ended_at IS NULL")}
     assert (crypto.token_hash(before) in hashes, crypto.token_hash(str(guest.token())) in hashes) == (False, True)
-    await guest.get("/")
+    await guest.get("/account")
     assert f"<span>Seller</span><span>{brand.name}, reseller R1</span>" in guest.page
     guest.page = stale  # of the role before: its forms send nothing any more
     assert (await guest.send("/account/sessions/end-others")).status_code == 403
@@ -101,7 +101,7 @@ async def test_a_role_that_is_taken_away_is_gone_with_the_next_request(
     login = a_login()
     who = await people.member(house.keys, brand.id, "auditor", login=login)
     await guest.sign_in(login)
-    await guest.get("/")
+    await guest.get("/account")
     assert "<span>Auditor</span>" in guest.page
     await memberships.revoke(
         brand_id=brand.id, membership_id=await people.role_of(who.user_id, brand.id), actor=audit.SYSTEM, now=people.NOW
@@ -179,8 +179,12 @@ async def test_the_password_is_changed_and_other_devices_are_out(house: browser.
     assert (wrong.status_code, wrong.text.count("This is not your password."), fresh in wrong.text) == (422, 2, False)
     weak = await guest.send("/account/password", old=people.PASSWORD, new="short")
     assert (weak.status_code, weak.text.count("This password is easy to guess.")) == (422, 2)
+    before, stale = guest.token(), guest.page
     done = await guest.send("/account/password", old=people.PASSWORD, new=fresh)
     assert (done.status_code, done.headers["location"]) == (303, "/account?done=password")
+    assert guest.token() != before
+    guest.page = stale  # its form was of the token before
+    assert (await guest.send("/account/sessions/end-others")).status_code == 403
     await guest.get("/account?done=password")
     assert "The password is changed" in guest.page
     assert (await other.get("/")).status_code == 303
@@ -196,3 +200,35 @@ async def test_an_open_session_is_no_way_to_try_passwords(house: browser.House, 
     answers = [await guest.send("/account/password", old=people.WRONG, new="heron-lamp-77-cedar") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [422] * 5 + [429]
     assert (await guest.send("/account/password", old=people.PASSWORD, new="heron-lamp-77-cedar")).status_code == 429
+
+
+async def test_the_language_is_changed_for_pages_and_letters(
+    house: browser.House, guest: browser.Browser, owner: asyncpg.Connection
+) -> None:
+    login = a_login()
+    user_id = await people.person(house.keys, login)
+    await guest.sign_in(login)
+    await guest.get("/account")
+    assert '<html lang="en">' in guest.page
+    for locale, notice in (("zh-CN", "语言已更改。"), ("en", "The language is changed.")):
+        answer = await guest.send("/account/language", locale=locale)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account?done=language")
+        await guest.get("/account?done=language")
+        assert (f'<html lang="{locale}">' in guest.page, notice in guest.page) == (True, True)
+        assert await owner.fetchval("SELECT locale FROM person WHERE id = $1", user_id) == locale
+    assert (await guest.send("/account/language", locale="fr")).status_code == 404
+    assert await owner.fetchval("SELECT locale FROM person WHERE id = $1", user_id) == "en"
+    trail = [each for each in await audit.listing(brand_id=audit.PLATFORM, user_id=user_id) if each.action == "user.locale"]
+    assert [(each.before, each.after) for each in trail] == [({"locale": "zh-CN"}, {"locale": "en"})]
+
+
+async def test_without_script_the_pages_of_the_drawer_stand_at_the_foot(house: browser.House, guest: browser.Browser) -> None:
+    login = a_login()
+    await people.person(house.keys, login)
+    await guest.sign_in(login)
+    await guest.get("/account")
+    foot = guest.page.partition("<noscript>")[2].partition("</noscript>")[0]
+    assert [address for address in ("/account", "/account/sessions") if f'href="{address}"' in foot] == [
+        "/account", "/account/sessions",
+    ]  # fmt: skip
+    assert 'action="/sign-out"' in foot

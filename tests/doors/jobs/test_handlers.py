@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qucheng import worker
+from qucheng.bundle import upload
 from qucheng.core import audit, audit_heads, clock, crypto, db, ids, letter, settings, task
+from qucheng.identity import trail
 from qucheng.jobs import handlers, runner
-from qucheng.settlement import advance, document_store
+from qucheng.ledger import export
+from qucheng.settlement import advance, document_store, statement_export
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +36,7 @@ async def performed(kind: str, current: settings.Settings, **subject: object) ->
 
 async def test_what_is_asked_for_has_a_handler() -> None:
     asked = {each.kind for each in worker.TIMETABLE} | {advance.SETTLE, advance.ISSUE, document_store.RENDER, letter.SEND}
+    asked |= {upload.TAKE_IN, export.JOURNAL, export.TRIAL_BALANCE, trail.EXPORT, statement_export.LIST, statement_export.ARCHIVE}
     assert asked == set(handlers.HANDLERS)
 
 

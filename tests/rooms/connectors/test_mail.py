@@ -56,6 +56,12 @@ def test_every_letter_has_its_words() -> None:
             assert "{" not in text
 
 
+def test_a_letter_without_a_token_leads_to_a_page() -> None:
+    message = composed(kind="second-factor", locale="en", values={})
+    assert message["Subject"] == "Your second factor was replaced"
+    assert message.get_content().replace("\r\n", "\n").endswith("listed here:\n\nhttps://qucheng.example/account/sessions\n")
+
+
 def test_what_is_no_address_gets_no_letter() -> None:
     for to in ("", "nobody", "a@b\r\nBcc: c@d", "<a@b>", "a@b c@d"):
         with pytest.raises(mail.MailRefusedError):

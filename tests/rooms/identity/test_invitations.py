@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests import books
+from tests.races import duel
 from tests.rooms.identity.people import HERE, NOW, PASSWORD, actor, member, person
 
 from qucheng.core import audit, db, letter
-from qucheng.identity import approval, invitation, password_reset
+from qucheng.identity import invitation, invitation_row, password_reset
 from qucheng.identity import membership as memberships
 from qucheng.identity import password as passwords
 from qucheng.identity import session as sessions
@@ -210,26 +211,60 @@ async def test_an_operator_gives_a_new_brand_two_owners_and_no_third(
     assert (await invitation.look(keys=keys, token=token, now=NOW)).brand is None
 
 
-async def test_a_strict_role_is_given_by_two(keys: crypto.Keys, owner: asyncpg.Connection, empty_brand: Brand) -> None:
-    one, two = [await member(keys, empty_brand.id, "owner") for _ in range(2)]
-    login = address()
-    asked = await approval.request(
-        principal=one,
-        action="role.grant",
-        payload=invitation.payload(login=login, role="accountant", reseller=None),
-        actor=actor(one),
-    )
-    with pytest.raises(approval.ApprovalStateError):
-        await invited(keys, owner, one, empty_brand.id, login, "accountant", approval_id=asked)
-    await approval.approve(principal=two, brand_id=empty_brand.id, approval_id=asked, actor=actor(two))
-    for wrong_login, role in ((address(), "accountant"), (login, "owner")):
-        with pytest.raises(approval.ApprovalDiffersError):
-            await invited(keys, owner, one, empty_brand.id, wrong_login, role, approval_id=asked)  # type: ignore[arg-type]
-    token = await invited(keys, owner, one, empty_brand.id, login, "accountant", approval_id=asked)
-    assert (await invitation.look(keys=keys, token=token, now=NOW)).role == "accountant"
-    with pytest.raises(approval.ApprovalStateError):
-        await invited(keys, owner, one, empty_brand.id, login, "accountant", approval_id=asked)
-    assert len(await invitation.listing(keys=keys, brand_id=empty_brand.id)) == 1
+async def test_who_is_invited_is_not_invited_again(keys: crypto.Keys, owner: asyncpg.Connection, empty_brand: Brand) -> None:
+    boss, login = await member(keys, empty_brand.id, "owner"), address()
+
+    async def again(to: str) -> str:
+        return await invited(keys, owner, boss, empty_brand.id, to, "support")
+
+    found = await asyncio.gather(*(again(login) for _ in range(3)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in found) == ["InvitationStandsError", "InvitationStandsError", "str"]
+    assert len(await letters(owner, keys, login)) == 1
+    (token,) = [each for each in found if isinstance(each, str)]
+    await accept_new(keys, token)
+    with pytest.raises(invitation_row.InvitationStandsError):
+        await again(f" {login.upper()}")
+    assert [each.role for each in await memberships.listing(brand_id=empty_brand.id)] == ["owner", "support"]
+
+
+async def test_control_without_the_lock_two_letters_would_go(
+    keys: crypto.Keys, owner: asyncpg.Connection, empty_brand: Brand, workspace: books.Workspace
+) -> None:
+    boss, login, looked = await member(keys, empty_brand.id, "owner"), address(), asyncio.Barrier(2)
+
+    async def unlocked() -> None:
+        async with db.atomic(empty_brand.id):
+            drawn = await invitation_row.draw(
+                keys=keys, brand_id=empty_brand.id, login=login, role="support", reseller=None, locale="en", now=NOW
+            )
+            await looked.wait()
+            await invitation_row.send(
+                brand_id=empty_brand.id, drawn=drawn, role="support", reseller=None, invited_by=boss.user_id, approval=None, actor=actor(boss), now=NOW
+            )  # fmt: skip
+
+    lock = "pg_advisory_xact_lock(hashtextextended(brand::text || ':' || subject, 0))"
+    async with duel.without(workspace, "lock_brand", lock, "1"), asyncio.timeout(duel.PATIENCE):
+        await asyncio.gather(unlocked(), unlocked())
+    assert len(await letters(owner, keys, login)) == 2
+
+
+@pytest.mark.parametrize("login", ["", "somebody", "a b@example.com", "@example.com", "x" * 65 + "@example.com"])
+async def test_a_letter_goes_to_an_address(keys: crypto.Keys, owner: asyncpg.Connection, empty_brand: Brand, login: str) -> None:
+    boss = await member(keys, empty_brand.id, "owner")
+    before = await books.everything(owner)
+    with pytest.raises(users.AddressMissingError):
+        await invited(keys, owner, boss, empty_brand.id, login, "support")
+    assert await books.everything(owner) == before
+
+
+async def test_a_reseller_that_there_is_not_has_no_people(
+    keys: crypto.Keys, owner: asyncpg.Connection, empty_brand: Brand
+) -> None:
+    boss = await member(keys, empty_brand.id, "owner")
+    before = await books.everything(owner)
+    with pytest.raises(memberships.MembershipUnfitError):
+        await invited(keys, owner, boss, empty_brand.id, address(), "admin", reseller="R9")
+    assert await books.everything(owner) == before
 
 
 async def test_neither_the_address_nor_the_token_is_stored(

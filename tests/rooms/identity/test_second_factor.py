@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
+import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyotp
 import pytest
-from tests.rooms.identity.people import NOW, person
+from tests.rooms.identity.people import HERE, NOW, person
 
-from qucheng.core import audit, crypto, db
+from qucheng.core import audit, crypto, db, ids
 from qucheng.identity import second_factor
+from qucheng.identity import session as sessions
+from qucheng.identity import user as users
 
 if TYPE_CHECKING:
     import uuid
@@ -195,3 +200,99 @@ async def test_it_is_removed_with_its_codes(keys: crypto.Keys, owner: asyncpg.Co
         await second_factor.check(keys=keys, user_id=user_id, code=totp.at(NOW), now=NOW)
     with pytest.raises(second_factor.NotEnrolledError):
         await second_factor.remove(user_id=user_id, actor=audit.SYSTEM)
+
+
+async def replaced(
+    keys: crypto.Keys, user_id: uuid.UUID, sealed: str, code: str, now: dt.datetime = NOW, keep: uuid.UUID | None = None
+) -> list[str]:
+    user = await users.read(keys=keys, user_id=user_id)
+    return await second_factor.replace(
+        keys=keys, user=user, sealed=sealed, code=code, keep_session=keep or ids.new_id(), actor=audit.SYSTEM, now=now
+    )
+
+
+async def begun(keys: crypto.Keys, user_id: uuid.UUID, code: str, now: dt.datetime = NOW) -> tuple[pyotp.TOTP, str]:
+    user = await users.read(keys=keys, user_id=user_id)
+    fresh, sealed = await second_factor.begin_replacement(keys=keys, user=user, code=code, now=now)
+    return pyotp.TOTP(fresh.secret), sealed
+
+
+async def test_a_replacement_counts_from_its_first_code_on(keys: crypto.Keys, owner: asyncpg.Connection) -> None:
+    user_id, old, recovery = await enrolled(keys)
+    fresh, sealed = await begun(keys, user_id, old.at(NOW))
+    assert await attempt(keys, user_id, fresh.at(NOW)) == "wrong"
+    assert await attempt(keys, user_id, old.at(NOW + STEP)) == "right"
+    codes = await replaced(keys, user_id, sealed, fresh.at(NOW))
+    assert (len(codes), set(codes) & set(recovery)) == (10, set())
+    found = [await attempt(keys, user_id, code) for code in (recovery[0], fresh.at(NOW), fresh.at(NOW + STEP), codes[0])]
+    assert found == ["wrong", "wrong", "right", "right"]
+    assert await attempt(keys, user_id, old.at(NOW + 2 * STEP), NOW + STEP) == "wrong"
+    assert fresh.secret not in str([tuple(row) for row in await owner.fetch("SELECT * FROM second_factor")])
+    (record,) = [each for each in await audit.listing(brand_id=audit.PLATFORM) if each.subject == str(user_id)][:1]
+    assert (record.action, record.before, record.after) == ("second_factor.replace", None, None)
+
+
+async def test_a_replacement_ends_the_other_sessions(keys: crypto.Keys) -> None:
+    user_id, old, _ = await enrolled(keys)
+    here, there = [await sessions.start(user_id=user_id, device="x", network=HERE, actor=audit.SYSTEM, now=NOW) for _ in range(2)]
+    fresh, sealed = await begun(keys, user_id, old.at(NOW))
+    token, _ = await sessions.replaced(keys=keys, token=here, sealed=sealed, code=fresh.at(NOW), actor=audit.SYSTEM, now=NOW)
+    assert (await sessions.principal(token=token, now=NOW)).second_factor_at == NOW
+    for gone in (here, there):
+        with pytest.raises(sessions.SessionUnknownError):
+            await sessions.principal(token=gone, now=NOW)
+
+
+async def test_a_replacement_needs_the_one_so_far(keys: crypto.Keys) -> None:
+    user_id, old, _ = await enrolled(keys)
+    with pytest.raises(second_factor.CodeWrongError):
+        await begun(keys, user_id, wrong_code(old))
+    with pytest.raises(second_factor.NotEnrolledError):
+        await begun(keys, await person(keys), "123456")
+
+
+async def test_wrong_first_codes_are_counted_like_any_other(keys: crypto.Keys) -> None:
+    user_id, old, _ = await enrolled(keys)
+    fresh, sealed = await begun(keys, user_id, old.at(NOW))
+    for _ in range(5):
+        with pytest.raises(second_factor.CodeWrongError):
+            await replaced(keys, user_id, sealed, wrong_code(fresh))
+    with pytest.raises(second_factor.CodeBlockedError):
+        await replaced(keys, user_id, sealed, fresh.at(NOW))
+    assert await attempt(keys, user_id, old.at(NOW + STEP)) == "blocked 900"
+
+
+@pytest.mark.parametrize("minutes", [10, 60])
+async def test_a_replacement_is_finished_soon_or_begun_again(keys: crypto.Keys, minutes: int) -> None:
+    user_id, old, _ = await enrolled(keys)
+    fresh, sealed = await begun(keys, user_id, old.at(NOW))
+    later = NOW + dt.timedelta(minutes=minutes)
+    with pytest.raises(second_factor.ReplacementVoidError):
+        await replaced(keys, user_id, sealed, fresh.at(later), later)
+    assert await attempt(keys, user_id, old.at(later), later) == "right"
+
+
+async def test_of_two_replacements_one_counts(keys: crypto.Keys) -> None:
+    user_id, old, codes = await enrolled(keys)
+    found = [await begun(keys, user_id, code) for code in (old.at(NOW), codes[0])]
+    ends = await asyncio.gather(
+        *(replaced(keys, user_id, sealed, fresh.at(NOW)) for fresh, sealed in found), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in ends) == ["ReplacementVoidError", "list"]
+    (winner,) = [fresh for (fresh, _), end in zip(found, ends, strict=True) if isinstance(end, list)]
+    assert await attempt(keys, user_id, winner.at(NOW + STEP)) == "right"
+
+
+async def test_control_what_names_the_one_that_stands_would_be_taken(keys: crypto.Keys) -> None:
+    """What refuses the second of two is that it was begun in the place of another."""
+    user_id, old, codes = await enrolled(keys)
+    (first, one), (second, two) = [await begun(keys, user_id, code) for code in (old.at(NOW), codes[0])]
+    await replaced(keys, user_id, one, first.at(NOW))
+    with pytest.raises(second_factor.ReplacementVoidError):
+        await replaced(keys, user_id, two, second.at(NOW))
+    async with db.atomic():
+        standing = await db.connection().fetchval("SELECT secret_cipher FROM second_factor WHERE user_id = $1", user_id)
+    late = second_factor.open_replacement(keys=keys, user_id=user_id, sealed=two, now=NOW)
+    named = msgspec.structs.replace(late, of=hashlib.sha256(standing).hexdigest())
+    sealed = keys.seal(msgspec.json.encode(named), place=f"second_factor.replacement/{user_id}")
+    assert len(await replaced(keys, user_id, base64.urlsafe_b64encode(sealed).decode(), second.at(NOW))) == 10

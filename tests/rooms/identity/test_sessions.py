@@ -121,7 +121,11 @@ async def test_a_strict_role_without_a_second_factor_may_only_enrol(keys: crypto
     who = await member(keys, empty_brand.id, "accountant")
     token = await started(who.user_id)
     found = await sessions.principal(token=token, now=NOW)
-    assert (found.role, found.brand_id, found.permissions) == ("accountant", empty_brand.id, frozenset({"second_factor.enrol"}))
+    assert (found.role, found.brand_id, found.permissions) == (
+        "accountant",
+        empty_brand.id,
+        permissions.ENROL_FIRST,
+    )
     raised = await sessions.principal(token=await with_second_factor(keys, who.user_id, token), now=NOW)
     assert raised.permissions == permissions.GIVEN["accountant"] | permissions.OWN_ACCOUNT | permissions.ENROL
 
@@ -219,16 +223,17 @@ async def test_nobody_ends_a_session_of_somebody_else(keys: crypto.Keys) -> None
     assert await allowed(token) is not None
 
 
-async def test_a_new_password_ends_all_but_this_one(keys: crypto.Keys) -> None:
+async def test_a_new_password_ends_all_but_this_one_which_has_a_new_token(keys: crypto.Keys) -> None:
     user_id = await person(keys)
     here, there = await started(user_id), await started(user_id)
-    keep = (await sessions.principal(token=here, now=NOW)).session_id
-    change = {"keys": keys, "user_id": user_id, "keep_session": keep, "actor": audit.SYSTEM, "now": NOW}
+    kept = (await sessions.principal(token=here, now=NOW)).session_id
+    change = {"keys": keys, "token": here, "actor": audit.SYSTEM, "now": NOW}
     with pytest.raises(users.SignInRefusedError):
-        await users.change_password(old=WRONG, new="another-good-one-7", **change)  # type: ignore[arg-type]
+        await sessions.change_password(old=WRONG, new="another-good-one-7", **change)  # type: ignore[arg-type]
     assert await allowed(there) is not None
-    await users.change_password(old=PASSWORD, new="another-good-one-7", **change)  # type: ignore[arg-type]
-    assert [await allowed(token) is not None for token in (here, there)] == [True, False]
+    fresh = await sessions.change_password(old=PASSWORD, new="another-good-one-7", **change)  # type: ignore[arg-type]
+    assert [await allowed(token) is not None for token in (here, there, fresh)] == [False, False, True]
+    assert (await sessions.principal(token=fresh, now=NOW)).session_id == kept
 
 
 async def test_a_locked_account_is_out_at_once(keys: crypto.Keys) -> None:

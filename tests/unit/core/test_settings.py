@@ -44,3 +44,25 @@ def test_a_variable_that_cannot_be_meant_is_refused_without_its_value(variables:
     with pytest.raises(settings.SettingError, match=message) as refused:
         settings.load(variables)
     assert "geheim" not in str(refused.value)
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    current = settings.load({"QUCHENG_TRUSTED_PROXIES": " 127.0.0.1, 10.0.4.0/24,2001:db8::/48 ", "QUCHENG_PRODUCTION": "1"})
+    assert current.trusted_proxies == ("127.0.0.1/32", "10.0.4.0/24", "2001:db8::/48")
+    assert current.production
+    assert (settings.load({}).trusted_proxies, settings.load({}).production) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUCHENG_TRUSTED_PROXIES", "proxy.example", "is a list such as"),
+        ("QUCHENG_TRUSTED_PROXIES", "10.0.4.1/24", "is a list such as"),
+        ("QUCHENG_TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0", "would believe everybody"),
+        ("QUCHENG_TRUSTED_PROXIES", "::/0", "would believe everybody"),
+        ("QUCHENG_PRODUCTION", "yes", "is 1 or 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(settings.SettingError, match=f"{name} {message}"):
+        settings.load({name: value})
