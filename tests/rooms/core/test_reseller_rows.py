@@ -76,7 +76,13 @@ HIDDEN_COLUMNS = {
     "dispute": {"decided_by"},
     "invitation": {"token_hash", "login_hash"},
 }
-ADDED = {("dispute", "INSERT"), ("statement_confirmation", "INSERT"), ("audit_record", "INSERT"), ("membership", "UPDATE"), ("invitation", "UPDATE")}
+ADDED = {
+    ("dispute", "INSERT"),
+    ("statement_confirmation", "INSERT"),
+    ("audit_record", "INSERT"),
+    ("membership", "UPDATE"),
+    ("invitation", "UPDATE"),
+}
 
 
 @pytest.fixture(scope="module")
