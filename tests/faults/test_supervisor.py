@@ -206,3 +206,39 @@ def test_a_program_that_is_not_there_is_said_and_the_others_run(tmp_path: Path) 
         kept.send_signal(signal.SIGTERM)
         said, _ = kept.communicate(timeout=10)
     assert said.splitlines() == ["ready", "p0 does not start (No such file or directory); tried again in 600 s", "done"]
+
+
+ONCE = """
+import sys
+from qucheng.core import supervisor
+stop = supervisor.Stop()
+program = supervisor.Program("p0", (sys.executable, "-c", sys.argv[2], sys.argv[1]), once=sys.argv[3] == "once")
+with stop.listening():
+    supervisor.keep_up([program], stop=stop, say=lambda text: print(text, flush=True))
+"""
+WRITES = "import pathlib, sys; file = pathlib.Path(sys.argv[1]); before = file.exists(); file.open('a').write('0 0\\n')"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "expected", "said"),
+    [
+        ("once", "", 1, ""),
+        ("once", "; sys.exit(3)", 1, "p0 ended (with status 3)\n"),
+        ("once", "; import os; before or os.kill(os.getpid(), 9)", 2, "p0 ended (by SIGKILL); it starts again in 1 s\n"),
+        # the control: one that is to be kept up
+        ("kept", "", 2, "p0 ended (with status 0); it starts again in 1 s\n"),
+    ],
+)
+def test_what_has_something_to_do_once_is_started_again_only_where_it_was_killed(
+    tmp_path: Path, kind: str, ending: str, expected: int, said: str
+) -> None:
+    file = tmp_path / "starts"
+    command = [sys.executable, "-c", ONCE, str(file), WRITES + ending, kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        wait(lambda: len(starts(file)) == expected)
+        if expected == 1:
+            time.sleep(1.5)  # longer than a start would be waited for
+        running.send_signal(signal.SIGTERM)
+        told, _ = running.communicate(timeout=10)
+    assert (len(starts(file)), told.startswith(said)) == (expected, True)
+    assert bool(told) == bool(said)

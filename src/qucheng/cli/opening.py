@@ -50,7 +50,7 @@ async def _open(current: settings.Settings, base_url: str, report: progresses.Pr
         with handlers.Tools(current) as tools:
             for brand in both:
                 pair = await demo_months.pair(keys=crypto.keys(current.var / "keys"), brand=brand, now=now)
-                while (asked := await demo_months.step(brand=brand, people=pair, now=now)) is not None:
+                while (asked := await demo_months.step(brand=brand, people=pair, now=clock.now())) is not None:
                     await _finish(asked, tools, report)
         await demo_platform.finish()
     return found

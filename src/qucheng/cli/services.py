@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from qucheng.cli import demonstration, opening
+from qucheng.cli import opening
 from qucheng.cli.statuses import DONE
 from qucheng.core import backup as backups
 from qucheng.core import clock, errors, log, platform, production, servers, settings, supervisor
@@ -54,23 +54,22 @@ def up(*, demo: bool = True, host: str = HOST, port: int = PORT) -> int:
     production.require(current, demo=demo)
     server.reserve(host, port).close()
     with contextlib.suppress(KeyboardInterrupt), _servers_as_found(current), _interruptible():
-        if demo:
-            demonstration.demo()
-            print()
         asyncio.run(_prepare(current))
         if demo:
             opening.open_platform(current.public_url or f"http://{host}:{port}")
             print()
-        _keep_up(current, host, port)
+        _keep_up(current, host, port, demo=demo)
     print("stopped")
     return DONE
 
 
-def _keep_up(current: settings.Settings, host: str, port: int) -> None:
+def _keep_up(current: settings.Settings, host: str, port: int, *, demo: bool) -> None:
     programs = [
         supervisor.Program("web", (*PROGRAM, "serve", "--host", host, "--port", str(port))),
         supervisor.Program("worker", (*PROGRAM, "worker")),
     ]
+    if demo:  # beside them and after them: whoever opens the first page waits for no PDF
+        programs.append(supervisor.Program("demo", ("nice", "-n", "10", *PROGRAM, "demo"), once=True))
     stop = supervisor.Stop()
     with stop.listening():
         print(f"渠成 is at http://{host}:{port}; Ctrl-C stops it", flush=True)

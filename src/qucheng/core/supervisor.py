@@ -29,8 +29,11 @@ TEND_SECONDS = 2
 
 
 class Program(msgspec.Struct, frozen=True):
+    """once: it has something to do and ends; it is started again only where it was killed."""
+
     name: str
     command: tuple[str, ...]
+    once: bool = False
 
 
 class Stop:
@@ -65,16 +68,22 @@ class _Kept:
         self._due = 0.0
         self._started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
+        self._done = False
 
     def look(self) -> None:
         """Starts what is due and clears away what has ended."""
         if self._process is None:
-            if time.monotonic() >= self._due:
+            if not self._done and time.monotonic() >= self._due:
                 self._start()
             return
         if not _has_ended(self._process):
             return
         code = self._bury()
+        self._done = self.program.once and code >= 0
+        if self._done:
+            if code:
+                self._say(f"{self.program.name} ended ({_meaning(code)})")
+            return
         if time.monotonic() - self._started >= STEADY_SECONDS:
             self._wait = FIRST_WAIT_SECONDS
         self._say(f"{self.program.name} ended ({_meaning(code)}); it starts again in {self._wait} s")
