@@ -1,0 +1,187 @@
+"""Something of the own brand for each parameter of a path: of its reseller where it is a reseller's, of one person where a person's."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+from tests import books
+from tests.rooms.identity import people
+
+from qucheng.core import audit, clock, crypto, db, exports, task
+from qucheng.identity import api_key
+from qucheng.identity import invitation as invitations
+from qucheng.settlement import adjustment, dispute, document_chunk, document_folder, document_store, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import asyncpg
+
+    from qucheng.identity import permissions
+    from qucheng.identity.brand import Brand
+
+# by the beginning of the path, for one name means different things in different places; the last that fits decides
+Values = dict[str, dict[str, str]]
+
+
+def values(found: Values, path: str) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for beginning in sorted(found, key=len):
+        if path.startswith(beginning):
+            merged |= found[beginning]
+    return merged
+
+
+class Cast(msgspec.Struct, frozen=True, kw_only=True):
+    """holder: whose session and export it is; sender: an owner of the brand; maker: who asks for what others decide."""
+
+    reseller: str
+    holder: uuid.UUID
+    sender: uuid.UUID
+    maker: uuid.UUID
+
+
+async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: Path, cast: Cast) -> Values:
+    reseller, holder, sender = cast.reseller, cast.holder, cast.sender
+    number, statement_no, period = await owner.fetchrow(
+        "SELECT number, statement_no, period FROM statement WHERE brand_id = $1 AND reseller = $2", brand.id, reseller
+    )
+    await _papers(brand, var / "documents", period, number)
+    operator = await people.member(keys, audit.PLATFORM, "operator")
+    helper = await people.member(keys, brand.id, "support")
+    owners = people.principal(sender, brand.id, "owner")
+    seller = await people.member(keys, brand.id, "seller", reseller=reseller)
+    admin = await people.member(keys, brand.id, "admin", reseller=reseller)
+    return {
+        "": {
+            "session_id": str(await owner.fetchval("SELECT id FROM session WHERE user_id = $1", holder)),
+            "order_no": "K-R-own-1",
+            "statement_no": statement_no,
+            "position": "1",
+            "kind": "csv",
+            "form": "csv",
+            "code": reseller,
+            "membership_id": str(await people.role_of(helper.user_id, brand.id)),
+            "invitation_id": await _invited(keys, owners, brand.id, "support"),
+            "upload_id": await _uploaded(owner, brand.id, sender),
+            "export_id": await _exported(owner, brand.id, var, holder),
+            "dispute_id": str(
+                await dispute.open_(
+                    brand_id=brand.id,
+                    reseller=reseller,
+                    period=period,
+                    number=number,
+                    position=1,
+                    reason="the price was another",
+                    actor=people.actor(admin),
+                )
+            ),
+            "key_id": await _key(keys, brand.id, sender),
+            "approval_id": await _asked(brand, cast),
+            "version": "0",
+            "path": "app.css",
+        },
+        "/runs": {"code": (await run.listing(brand=brand))[0].period.strftime(f"{brand.code}-%Y%m-1")},
+        "/brands": {"code": brand.code, "invitation_id": await _first_owner(owner, keys, brand.id)},
+        "/portal/team": {
+            "membership_id": str(await people.role_of(seller.user_id, brand.id)),
+            "invitation_id": await _invited(keys, admin, brand.id, "seller", reseller),
+        },
+        "/operators": {
+            "membership_id": str(await people.role_of(operator.user_id, audit.PLATFORM)),
+            "invitation_id": await _invited(keys, operator, audit.PLATFORM, "operator"),
+        },
+    }
+
+
+async def _key(keys: crypto.Keys, brand_id: uuid.UUID, sender: uuid.UUID) -> str:
+    issued = await api_key.create(
+        keys=keys, brand_id=brand_id, name="key of a test", mode="live", reseller=None, scopes={"orders.read"}, networks=[],
+        expires_at=clock.now() + dt.timedelta(days=7), created_by=sender, actor=audit.SYSTEM, now=clock.now(),
+    )  # fmt: skip
+    return str(issued.id)
+
+
+async def _asked(brand: Brand, cast: Cast) -> str:
+    """An adjustment that waits for somebody else."""
+    who = people.principal(cast.maker, brand.id, "manager")
+    return str(
+        await adjustment.request(
+            brand=brand, principal=who, reseller=cast.reseller, amount_minor=100, reason_code="correction", reference="K-R-own-1",
+            note="agreed by telephone", actor=people.actor(who), now=clock.now(),
+        )
+    )  # fmt: skip
+
+
+async def _uploaded(owner: asyncpg.Connection, brand_id: uuid.UUID, sender: uuid.UUID) -> str:
+    """A delivery with a row that was refused."""
+    upload_id, now = str(uuid.uuid4()), clock.now()
+    row = {"brand_id": brand_id, "id": upload_id, "kind": "orders", "file_name": "orders.csv", "bytes": 9, "sha256": "0" * 64}
+    sent = {"uploaded_by": sender, "uploaded_at": now, "state": "done", "task": uuid.uuid4(), "judged_at": now, "ended_at": now}
+    of_it = {"brand_id": brand_id, "upload": upload_id, "file": "orders.csv"}
+    await books.insert(owner, "upload", {**row, **sent})
+    await books.insert(owner, "upload_file", {**of_it, "rows": 1, "imported": 0, "duplicate": 0, "rejected": 1})
+    await books.insert(owner, "upload_rejection", {**of_it, "source_row": 1, "fault": "ref.unknown:sku"})
+    return upload_id
+
+
+async def _exported(owner: asyncpg.Connection, brand_id: uuid.UUID, var: Path, holder: uuid.UUID) -> str:
+    """A file that is there to be taken by who asked for it."""
+    actor = audit.Actor(user_id=holder, role="auditor", network=people.HERE, request_id=None)
+    export_id = await exports.request(
+        brand_id=brand_id, kind="journal.export", queue="rest", permission="journal.export", parameters={}, file_name="journal.csv",
+        rows=1, actor=actor, now=clock.now(),
+    )  # fmt: skip
+    wanted = await owner.fetchval("SELECT task FROM export_file WHERE id = $1", export_id)
+    taken = await task.claim(wanted, worker=uuid.uuid4(), kinds=["journal.export"])
+    assert taken is not None
+    async with exports.written(work=task.Work(taken), folder=var / exports.FOLDER, now=clock.now()) as path:
+        path.write_text("entry\n", encoding="utf-8")
+    return str(export_id)
+
+
+async def _first_owner(owner: asyncpg.Connection, keys: crypto.Keys, brand_id: uuid.UUID) -> str:
+    """An invitation as it was before the brand had its owners."""
+    row = await books.row(owner, "SELECT * FROM invitation WHERE brand_id = $1 AND role = 'support'", brand_id)
+    made = str(uuid.uuid4())
+    sealed = keys.seal(b"first-owner@example.com", place=f"invitation.login/{made}")
+    hashes = {"token_hash": crypto.token_hash(crypto.token()), "login_hash": crypto.token_hash(made), "login_cipher": sealed}
+    first = {**row, "id": made, "role": "owner", **{name: f"\\x{value.hex()}" for name, value in hashes.items()}}
+    await books.insert(owner, "invitation", first)
+    return made
+
+
+async def _invited(
+    keys: crypto.Keys, sender: permissions.Principal, brand_id: uuid.UUID, role: permissions.Role, reseller: str | None = None
+) -> str:
+    return str(
+        await invitations.invite(
+            keys=keys,
+            principal=sender,
+            brand_id=brand_id,
+            login=f"invited-{crypto.token()[:8].lower().strip('-_')}@example.com",
+            role=role,
+            reseller=reseller,
+            locale="en",
+            actor=people.actor(sender),
+            now=clock.now(),
+        )
+    )
+
+
+async def _papers(brand: Brand, folder: Path, period: dt.date, number: int) -> None:
+    """The statement's rows as a file; the other formats take a renderer and say nothing more about who may have them."""
+    async with db.atomic(brand.id):
+        await document_store.freeze(brand=brand, period=period, first=number, last=number)
+    ((_, item, wrong),) = await document_chunk.read(brand=brand, period=period, numbers=[number])
+    assert wrong is None
+    where = document_folder.place(folder, brand, period)
+    document_folder.prepare(where, [item.statement_no])
+    document_folder.write(where, f"{item.statement_no}.csv", item.lines_csv)
+    file = document_chunk.File(number, "csv", hashlib.sha256(item.lines_csv).hexdigest(), len(item.lines_csv), None)
+    async with db.atomic(brand.id):
+        await document_chunk.record(period=period, files=[file], now=clock.now())
