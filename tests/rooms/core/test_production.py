@@ -145,11 +145,15 @@ async def test_a_trial_is_refused_with_all_reasons_at_once_and_only_where_it_is_
     production.require(settings.load({**environment, "QUCHENG_PRODUCTION": "0"}), demo=True)
 
 
+def without_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "APP_DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize("command", ["serve", "worker", "up"])
 def test_no_start_begins_anything(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     var = tmp_path / "var"
-    for name in ("DATABASE_URL", "APP_DATABASE_URL", "REDIS_URL"):
-        monkeypatch.delenv(name, raising=False)
+    without_servers(monkeypatch)
     monkeypatch.setenv("QUCHENG_VAR", str(var))
     monkeypatch.setenv("QUCHENG_PRODUCTION", "1")
     run = product.run(command)
@@ -160,6 +164,7 @@ def test_no_start_begins_anything(command: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_doctor_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_servers(monkeypatch)
     monkeypatch.setenv("QUCHENG_VAR", str(tmp_path / "var"))
     assert "production" not in product.run("doctor").stdout
     monkeypatch.setenv("QUCHENG_PRODUCTION", "1")
