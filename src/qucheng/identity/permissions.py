@@ -15,7 +15,17 @@ RESELLER_ROLES: tuple[Role, ...] = ("admin", "seller")
 STRICT_ROLES: frozenset[Role] = frozenset({"operator", "owner", "manager", "accountant"})
 
 # of everybody who is signed in, whatever the role
-OWN_ACCOUNT = frozenset({"account.read", "account.change", "sessions.read", "sessions.end", "memberships.choose"})
+OWN_ACCOUNT = frozenset(
+    {
+        "account.read",
+        "account.change",
+        "sessions.read",
+        "sessions.end",
+        "memberships.choose",
+        "notifications.read",
+        "notifications.change",
+    }
+)
 # of a session that has given the password and owes the second factor
 ENROL = frozenset({"second_factor.enrol"})
 CONFIRM = frozenset({"second_factor.confirm"})
@@ -37,6 +47,25 @@ _READ_BOOKS = frozenset(
         "journal.read",
         "exports.read",
         "plans.read",
+        "catalog.read",
+        "prices.read",
+        "compliance.read",
+    }
+)
+# what is sold, at what price, by whom, and what it earns
+_SELLING = frozenset(
+    {
+        "catalog.change",
+        "prices.edit",
+        "prices.request",
+        "prices.approve",
+        "plans.edit",
+        "plans.request",
+        "plans.approve",
+        "network.change",
+        "compliance.export",
+        "texts.change",
+        "approvals.read",
     }
 )
 _REQUEST_MONEY = frozenset({"runs.issue.request", "adjustments.request"})
@@ -63,6 +92,7 @@ _OWN_ROWS = frozenset(
         "own.disputes.read",
         "own.below.read",
         "own.profile.read",
+        "own.products.read",
     }
 )
 
@@ -82,9 +112,10 @@ GIVEN: dict[Role, frozenset[str]] = {
         }
     )
     | _APPROVE_MONEY
-    | {"roles.grant.approve"},
+    | {"roles.grant.approve", "prices.approve", "plans.approve"},
     "owner": _READ_BOOKS
     | _BOOKKEEPING
+    | _SELLING
     | _REQUEST_MONEY
     | _APPROVE_MONEY
     | {
@@ -97,12 +128,16 @@ GIVEN: dict[Role, frozenset[str]] = {
         "brand.change",
     },
     "manager": _READ_BOOKS
+    | _SELLING
     | _APPROVE_MONEY
     | {"adjustments.request", "disputes.decide", "documents.export", "roles.read", "roles.grant.request", "people.invite"},
     "accountant": _READ_BOOKS | _BOOKKEEPING | _REQUEST_MONEY | _APPROVE_MONEY,
     # reads all and acts on nothing: who acts does not read the trail, and who reads it does not act
-    "auditor": _READ_BOOKS | {"audit.read", "audit.verify", "roles.read", "approvals.read", "journal.export", "documents.export"},
-    "support": frozenset({"brand.read", "network.read", "orders.read", "statements.read", "disputes.read"}),
+    "auditor": _READ_BOOKS
+    | {"compliance.export", "audit.read", "audit.verify", "roles.read", "approvals.read", "journal.export", "documents.export"},
+    "support": frozenset(
+        {"brand.read", "network.read", "catalog.read", "prices.read", "orders.read", "statements.read", "disputes.read"}
+    ),
     "admin": _OWN_ROWS
     | {
         "own.statements.confirm",
@@ -111,6 +146,8 @@ GIVEN: dict[Role, frozenset[str]] = {
         "own.team.invite",
         "own.team.revoke",
         "own.profile.change",
+        "own.compliance.read",
+        "own.agreements.accept",
     },
     "seller": _OWN_ROWS - {"own.statements.read", "own.documents.read", "own.disputes.read"},
 }
@@ -120,6 +157,8 @@ APPROVALS: dict[str, tuple[str, str]] = {
     "run.issue": ("runs.issue.request", "runs.issue.approve"),
     "adjustment.add": ("adjustments.request", "adjustments.approve"),
     "role.grant": ("roles.grant.request", "roles.grant.approve"),
+    "prices.publish": ("prices.request", "prices.approve"),
+    "plan.publish": ("plans.request", "plans.approve"),
 }
 # who may give which role without asking another (roles of the brand's own people are asked for)
 INVITES: dict[Role, frozenset[Role]] = {

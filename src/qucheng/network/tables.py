@@ -35,3 +35,11 @@ class Placement(Table, tablename="placement", db=db.ENGINE, tags=["raw"]):
     effective_on = Date(primary_key=True, default=None)
     parent = Text(default=None, null=True)
     tier = Text(default=None, null=False)
+
+
+class ResellerChannel(Table, tablename="reseller_channel", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    reseller = Text(default=None, null=False)
+    channel = Text(default=None, null=False)
+    starts_on = Date(primary_key=True, default=None)
+    ends_on = Date(default=None, null=True)

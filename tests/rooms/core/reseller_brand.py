@@ -5,6 +5,7 @@ child, and a root beside them.
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests import books
@@ -12,8 +13,6 @@ from tests import books
 from qucheng.core import db
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import asyncpg
 
     from qucheng.identity.brand import Brand
@@ -130,6 +129,10 @@ CASE = """
     ALTER TABLE adjustment_case ENABLE TRIGGER adjustment_case_allowed"""
 
 
+# further rows for each reseller, a file for each room: $1 the brand, $2 the person, $3 the reseller, all in every statement
+SAMPLES = Path(__file__).with_name("samples")
+
+
 async def people(owner: asyncpg.Connection, brand_id: uuid.UUID, resellers: tuple[str, ...]) -> None:
     """A person, a role and an invitation for each reseller, something on record and something asked for."""
     for name in resellers:
@@ -137,6 +140,10 @@ async def people(owner: asyncpg.Connection, brand_id: uuid.UUID, resellers: tupl
         await owner.execute(PERSON, user_id, user_id.bytes)
         for statement in OF_A_PERSON.split(";"):
             await owner.execute(statement, brand_id, user_id, name)
+        for file in sorted(SAMPLES.glob("*.sql")):
+            for statement in file.read_text(encoding="utf-8").split(";"):
+                if statement.strip():
+                    await owner.execute(statement, brand_id, user_id, name)
     for statement in CASE.split(";"):
         await owner.execute(statement, *((brand_id, user_id) if "INSERT" in statement else ()))
 

@@ -46,6 +46,7 @@ OWN = {
             "order_line",
             "membership",
             "invitation",
+            "reseller_channel",
         ),
         NAMED,
     ),
