@@ -13,7 +13,7 @@ SQL = Path(__file__).with_name("order.sql")
 async def accept(*, staged: str, intake: int) -> None:
     """Takes in the accepted rows of `staged`: row, order_no … buyer as in the table, fault NULL.
 
-    The chain, tiers, category and cost of the day are frozen on the line. A line is a self-purchase if its buyer is the
+    The chain, tiers, category and the cost of the day, the price book's before the SKU's, are frozen on the line. A line is a self-purchase if its buyer is the
     identity of the seller or of anyone above it.
     """
     connection = db.connection()
@@ -24,12 +24,14 @@ async def accept(*, staged: str, intake: int) -> None:
                                 discount_minor, net_minor, buyer, tier, parent, parent_tier, grandparent, grandparent_tier, category, cost_minor, self_purchase)
         SELECT b.id, c.order_no, c.line_no, $1, c.row, c.paid_at, d.paid_on, c.reseller, c.channel, c.sku, c.quantity, c.gross_minor,
                c.discount_minor, c.gross_minor - c.discount_minor, c.buyer, h.tier, h.parent, h.parent_tier, h.grandparent, h.grandparent_tier,
-               k.category, k.cost_minor,
+               k.category, coalesce(x.cost_minor, k.cost_minor),
                coalesce(c.buyer = h.identity, false) OR coalesce(c.buyer = h.parent_identity, false) OR coalesce(c.buyer = h.grandparent_identity, false)
         FROM brand b CROSS JOIN {staged} c
         CROSS JOIN LATERAL (SELECT (c.paid_at AT TIME ZONE b.time_zone)::date AS paid_on) d
         JOIN standing h ON h.reseller = c.reseller AND d.paid_on >= h.starts_on AND d.paid_on < h.ends_on
         JOIN sku k ON k.brand_id = b.id AND k.code = c.sku
+        LEFT JOIN dated_cost x ON x.sku = c.sku AND x.starts_at <= c.paid_at AND c.paid_at < x.ends_at
+            AND x.starts_on <= d.paid_on AND (x.ends_on IS NULL OR d.paid_on < x.ends_on)
         WHERE c.fault IS NULL""",
         intake,
     )
@@ -43,18 +45,22 @@ async def _flag(intake: int) -> None:
         " SELECT brand_id, order_no, line_no, 'order.self_purchase' FROM order_line WHERE intake = $1 AND self_purchase",
         intake,
     )
-    if not await connection.fetchval("SELECT EXISTS (SELECT 1 FROM channel_price)"):
+    if not await connection.fetchval("SELECT EXISTS (SELECT 1 FROM price_version WHERE state = 'approved')"):
         return
+    # of a channel that refuses such orders as well: what a bundle brings has been sold
     await connection.execute(
         f"""CREATE TEMP TABLE asked ON COMMIT DROP AS
-            SELECT DISTINCT sku, channel, tier, paid_on AS day FROM order_line WHERE brand_id = current_brand() AND intake = {intake};
+            SELECT DISTINCT v.version, l.sku, l.channel, l.tier, l.paid_on AS day
+            FROM order_line l JOIN price_live v ON v.brand_id = l.brand_id AND v.starts_at <= l.paid_at AND l.paid_at < v.ends_at
+            WHERE l.brand_id = current_brand() AND l.intake = {intake};
             ANALYZE asked;"""
     )
     await channel_price.resolve(asked="asked", prices="price_of_day")
     await connection.execute(
         """INSERT INTO order_flag (brand_id, order_no, line_no, code)
            SELECT l.brand_id, l.order_no, l.line_no, 'order.price_deviates'
-           FROM order_line l JOIN price_of_day p ON p.sku = l.sku AND p.channel = l.channel AND p.tier = l.tier AND p.day = l.paid_on
+           FROM order_line l JOIN price_live v ON v.brand_id = l.brand_id AND v.starts_at <= l.paid_at AND l.paid_at < v.ends_at
+           JOIN price_of_day p ON p.version = v.version AND p.sku = l.sku AND p.channel = l.channel AND p.tier = l.tier AND p.day = l.paid_on
            WHERE l.brand_id = current_brand() AND l.intake = $1 AND l.gross_minor <> p.price_minor::numeric * l.quantity""",
         intake,
     )
