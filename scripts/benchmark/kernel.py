@@ -216,8 +216,12 @@ async def make_twin(owner: asyncpg.Connection, table: str) -> None:
         table,
     ):
         await owner.execute(f"ALTER TABLE {twin} ADD CONSTRAINT {row['conname']} {row['meaning']}")
-    for row in await owner.fetch("SELECT policyname, qual, with_check FROM pg_policies WHERE tablename = $1", table):
-        await owner.execute(f"CREATE POLICY {row['policyname']} ON {twin} USING ({row['qual']}) WITH CHECK ({row['with_check']})")
+    for row in await owner.fetch(
+        "SELECT policyname, permissive, roles, qual, with_check FROM pg_policies WHERE tablename = $1", table
+    ):
+        using, check = (re.sub(rf"\b{table}\.", f"{twin}.", row[name]) for name in ("qual", "with_check"))
+        whose = f"AS {row['permissive']} TO {', '.join(row['roles'])}"
+        await owner.execute(f"CREATE POLICY {row['policyname']} ON {twin} {whose} USING ({using}) WITH CHECK ({check})")
     for row in await owner.fetch(
         "SELECT pg_get_triggerdef(oid) AS meaning FROM pg_trigger WHERE tgrelid = $1::text::regclass AND NOT tgisinternal"
         # these ask for the statement's own transaction, which a copy can't meet; without them the yardstick is the quicker

@@ -45,19 +45,20 @@ ANALYZE new_refund;
 -- 2. The dates of the rules, as slices in which the set of rules in force does not change.
 CREATE TEMP TABLE slice ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on
-FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule WHERE starts_on IS NOT NULL UNION SELECT ends_on FROM rule WHERE ends_on IS NOT NULL) days;
+FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule_term WHERE starts_on IS NOT NULL
+      UNION SELECT own_ends_on FROM rule_term WHERE own_ends_on IS NOT NULL UNION SELECT dropped_on FROM rule_term WHERE dropped_on IS NOT NULL) days;
 
 -- Which rules an intake knows: those that came with deliveries up to the last one that was there when it was accrued, which
--- for the waiting ones is the last of all. As the number of the last delivery among these that brought a rule.
+-- for the waiting ones is the last of all. As the number of the last delivery among these that brought a rule or dropped one.
 CREATE TEMP TABLE epoch ON COMMIT DROP AS
 SELECT i.number AS intake, i.accrued_at IS NULL AS is_new, coalesce(max(d.intake), 0) AS epoch
 FROM (SELECT number, accrued_at, coalesce(accrued_through, max(number) OVER ()) AS known FROM intake) i
-LEFT JOIN (SELECT DISTINCT intake FROM rule) d ON d.intake <= i.known
+LEFT JOIN (SELECT intake FROM rule UNION SELECT dropped_by FROM rule_term WHERE dropped_by IS NOT NULL) d ON d.intake <= i.known
 GROUP BY i.number, i.accrued_at;
 ANALYZE epoch;
 
 -- 3. The states of the lines in play: new ones, and older ones with a new refund. Self-purchases and wholesale lines earn
--- nothing. From expires_on of a legal opinion on, a sale under cn-two-tier earns the seller alone. Once all the money of a
+-- nothing. A sale under cn-two-tier on a day that no legal opinion covers earns the seller alone. Once all the money of a
 -- line is back, no unit of it is left. What decides about a line's rules becomes one text, its term: epoch, slice, SKU if a
 -- rule names it, channel, tiers of those who may earn, and last the category, which may hold anything.
 CREATE TEMP TABLE state ON COMMIT DROP AS
@@ -85,7 +86,9 @@ FROM brand b CROSS JOIN (SELECT array_agg(starts_on ORDER BY slice) AS starts_on
 JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
 LEFT JOIN (SELECT DISTINCT sku FROM rule) named ON named.sku = l.sku
 LEFT JOIN earlier e ON e.order_no = l.order_no AND e.line_no = l.line_no
-CROSS JOIN LATERAL (SELECT CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on THEN 1 ELSE b.max_levels END AS levels,
+CROSS JOIN LATERAL (SELECT CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on AND NOT EXISTS (
+                               SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= l.paid_on AND l.paid_on < o.expires_on)
+                           THEN 1 ELSE b.max_levels END AS levels,
                            l.net_minor - coalesce(e.amount, 0) AS left_minor) rest
 WHERE l.brand_id = b.id AND NOT l.self_purchase AND c.kind = 'agency';
 
@@ -108,14 +111,16 @@ SELECT term, split_part(term, ' ', 1)::integer AS epoch, split_part(term, ' ', 2
 FROM (SELECT DISTINCT term FROM state) terms;
 ANALYZE term;
 
--- Level 0 stands for the bonuses on the seller's own volume; '' for a blank filter.
+-- Level 0 stands for the bonuses on the seller's own volume; '' for a blank filter. From the day on which a version of the plan
+-- drops a rule, only those deliveries know it that were accrued before that version came: until is the first that does not.
 CREATE TEMP TABLE rule_key ON COMMIT DROP AS
 SELECT coalesce(r.level, 0) AS level, s.slice, coalesce(r.sku, '') AS sku, coalesce(r.category, '') AS category,
-       coalesce(r.channel, '') AS channel, coalesce(r.tier, '') AS tier, r.code AS rule, r.intake, r.preference
+       coalesce(r.channel, '') AS channel, coalesce(r.tier, '') AS tier, r.code AS rule, r.intake, r.preference,
+       CASE WHEN r.dropped_on <= s.starts_on THEN r.dropped_by ELSE 2147483647 END AS until
 FROM (SELECT *, row_number() OVER (ORDER BY priority DESC,
           (sku IS NOT NULL)::int * 8 + (category IS NOT NULL)::int * 4 + (channel IS NOT NULL)::int * 2 + (tier IS NOT NULL)::int DESC,
-          starts_on DESC NULLS LAST, code) AS preference FROM rule) r
-JOIN slice s ON (r.starts_on IS NULL OR r.starts_on <= s.starts_on) AND (r.ends_on IS NULL OR s.starts_on < r.ends_on);
+          starts_on DESC NULLS LAST, code) AS preference FROM rule_term) r
+JOIN slice s ON (r.starts_on IS NULL OR r.starts_on <= s.starts_on) AND (r.own_ends_on IS NULL OR s.starts_on < r.own_ends_on);
 ANALYZE rule_key;
 
 CREATE TEMP TABLE rule_of_term ON COMMIT DROP AS
@@ -126,7 +131,7 @@ FROM (SELECT term, sku, category, channel, epoch, slice, 0 AS level, tier FROM t
       UNION ALL SELECT term, sku, category, channel, epoch, slice, 3, grandparent_tier FROM term WHERE grandparent_tier <> '') c
 JOIN (SELECT DISTINCT level, sku <> '' AS by_sku, category <> '' AS by_category, channel <> '' AS by_channel, tier <> '' AS by_tier
       FROM rule_key) shape USING (level)
-JOIN rule_key k ON k.level = c.level AND k.slice = c.slice AND k.intake <= c.epoch
+JOIN rule_key k ON k.level = c.level AND k.slice = c.slice AND k.intake <= c.epoch AND c.epoch < k.until
     AND k.sku = CASE WHEN by_sku THEN c.sku ELSE '' END AND k.category = CASE WHEN by_category THEN c.category ELSE '' END
     AND k.channel = CASE WHEN by_channel THEN c.channel ELSE '' END AND k.tier = CASE WHEN by_tier THEN c.tier ELSE '' END
 WHERE NOT (by_sku AND c.sku = '');

@@ -3,8 +3,8 @@
 A plan can't be published if (1) a rule pays for joining, inviting or registering (禁止传销条例 第七条（一）), (2) joining, a tier or
 a rank needs a fee or a purchase (第七条（二）), (3) a rule reads how many stand below or what they sell, or a level is past the
 policy (第七条（三）), (4) it has differential overrides or bonuses between equals, which have the shape of 3, or (5) its worst case
-exceeds max_total_rate, or leaves less than the cost. A rule has a kind, a level, filters on the sale and a rate; so 1 to 4
-cannot be written down, and a level past the policy is refused when the rule is taken in. What is left to look for is 5.
+exceeds max_total_rate, or leaves less than the cost. A stored rule has a kind, a level, filters on the sale and a rate; 1 to 4 can
+be said in a draft only, and plan_shapes.py refuses them there. This here looks for 5.
 
 The worst case is of one unit, over SKUs, agency channels, tiers and days: the seller's rule, those of the levels above with
 the dearest tier for each, and every matching bonus at its highest bracket. It is what the rules promise, before a line's
@@ -25,13 +25,15 @@ import msgspec
 from qucheng.core import db, money
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from qucheng.identity.brand import Brand
 
 SQL = Path(__file__).with_name("linter.sql")
 POLICIES = Path(__file__).parents[1] / "network" / "policies.toml"
 TABLES = """
     lint_rule, lint_bracket, lint_slice, lint_channel, lint_tier, lint_sku, lint_rate, lint_match, lint_applied, lint_above, lint_seller,
-    lint_load, lint_term, lint_price, lint_live, lint_group, lint_point, lint_corner, lint_case
+    lint_load, lint_term, lint_cell, lint_since, lint_price, lint_live, lint_group, lint_point, lint_corner, lint_paid, lint_case
 """
 MOST_FINDINGS = 20
 RATE_EXCEEDED, BELOW_COST = "plan.rate_exceeded", "plan.below_cost"
@@ -50,6 +52,13 @@ FROM (SELECT *, row_number() OVER (PARTITION BY code ORDER BY weight DESC, rules
                     UNION ALL SELECT '{BELOW_COST}', pay - (price - cost) * 1000000 WHERE price * 1000000 - pay < cost * 1000000::numeric) f) each
             ORDER BY code, rules, weight DESC, sku, channel, tier, starts_on) worst) placed
 ORDER BY place, code DESC LIMIT $1"""
+HIGHEST = """
+    SELECT rules, sku, channel, tier, nullif(starts_on, '-infinity') AS since, price::bigint AS price_minor, cost AS cost_minor,
+           div(pay + 999999, 1000000)::bigint AS commission_minor, CASE WHEN price > 0 THEN div(pay + price - 1, price)::bigint END AS rate_ppm
+    FROM lint_paid ORDER BY CASE WHEN price > 0 THEN div(pay * 1000000, price) ELSE 'infinity' END DESC, rules, sku, channel, tier, starts_on LIMIT 1"""
+LOOKED_AT = """
+    SELECT (SELECT count(*) FROM lint_rule) AS rules, (SELECT count(*) FROM lint_sku) AS skus,
+           (SELECT count(*) FROM channel WHERE kind = 'agency') AS channels, (SELECT count(*) FROM tier) AS tiers"""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,40 +83,88 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     en: str
 
 
-class Report(msgspec.Struct, frozen=True):
-    """more: how many findings there are beyond those that are told."""
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sale of one unit may pay, as in a finding."""
+
+    rules: tuple[str, ...]
+    sku: str
+    channel: str
+    tier: str
+    since: dt.date | None
+    price_minor: int
+    cost_minor: int
+    commission_minor: int
+    rate_ppm: int | None
+
+
+class LookedAt(msgspec.Struct, frozen=True, kw_only=True):
+    """How many there are of each."""
+
+    rules: int
+    skus: int
+    channels: int
+    tiers: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """more: how many findings there are beyond those that are told. worst: the highest share of a price that is paid, allowed or
+    not; None where nothing is paid.
+    """
 
     findings: list[Finding]
     more: int
+    worst: Case | None
+    looked_at: LookedAt
 
 
-async def findings(*, brand: Brand, rules: str = "rule", brackets: str = "rule_bracket", most: int = MOST_FINDINGS) -> Report:
-    """Looks at the brand's stored rules, or at a draft's in two temporary tables with the columns of those; saves nothing."""
+async def findings(
+    *,
+    brand: Brand,
+    rules: str = "rule_term",
+    brackets: str = "rule_bracket",
+    since: dt.date = dt.date.min,
+    most: int = MOST_FINDINGS,
+) -> Report:
+    """Looks at the brand's stored rules, or at a draft's in two temporary tables with the columns of those; saves nothing.
+
+    since: the first day that is looked at.
+    """
     async with db.atomic(brand.id):
         connection = db.connection()
         await connection.execute(
             "CREATE TEMP TABLE lint_rule AS SELECT code, kind, level, sku, category, channel, tier, basis, rate_ppm, rate_minor,"
             f" priority, starts_on, ends_on FROM {rules};"
             f" CREATE TEMP TABLE lint_bracket AS SELECT rule, from_value, rate_ppm, rate_minor FROM {brackets};"
-            " ANALYZE lint_rule; ANALYZE lint_bracket;"
+            " ANALYZE lint_rule; ANALYZE lint_bracket; CREATE TEMP TABLE lint_since (since date)"
         )
+        await connection.execute("INSERT INTO lint_since VALUES ($1)", since)
         await db.run_script(SQL.read_text(encoding="utf-8"))
         rows = [dict(row) for row in await connection.fetch(WORST, most)]
+        worst = await connection.fetchrow(HIGHEST)
+        looked_at = await connection.fetchrow(LOOKED_AT)
         await connection.execute(f"DROP TABLE {TABLES}")
-    return Report([_finding(row, brand) for row in rows], rows[0]["of"] - len(rows) if rows else 0)
+    return Report(
+        findings=[_finding(row, brand) for row in rows],
+        more=rows[0]["of"] - len(rows) if rows else 0,
+        worst=_case(worst) if worst is not None else None,
+        looked_at=LookedAt(**dict(looked_at)),
+    )
 
 
 @functools.cache
-def _source(policy: str) -> str:
-    preset: dict[str, Any] = tomllib.loads(POLICIES.read_text(encoding="utf-8"))[policy]
-    return str(preset["source"])
+def preset(policy: str) -> dict[str, Any]:
+    """What is on record of a policy: its limits, since when, where they come from and who approved them."""
+    found: dict[str, Any] = tomllib.loads(POLICIES.read_text(encoding="utf-8"))[policy]
+    return found
+
+
+def _case(row: asyncpg.Record) -> Case:
+    return Case(**{**dict(row), "rules": tuple(row["rules"])})
 
 
 def _finding(row: dict[str, Any], brand: Brand) -> Finding:
     exceeded = row["code"] == RATE_EXCEEDED
-    clause = (
-        f"{_source(brand.policy)} · {brand.policy}, {'max_total_rate' if exceeded else '佣金之后不低于成本 (never below cost)'}"
-    )
+    clause = f"{preset(brand.policy)['source']} · {brand.policy}, {'max_total_rate' if exceeded else '佣金之后不低于成本 (never below cost)'}"
     zh, en = (_rate_exceeded if exceeded else _below_cost)(row, brand)
     figures = {name: row[name] for name in Finding.__struct_fields__ if name in row}
     return Finding(**{**figures, "rules": tuple(row["rules"]), "clause": clause, "zh": zh, "en": en})

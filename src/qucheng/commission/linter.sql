@@ -1,6 +1,6 @@
 -- The worst cases of a plan. Before it runs, `lint_rule` and `lint_bracket` hold the rules, with the columns of rule and
--- rule_bracket. It leaves `lint_case`: one row for each price of a SKU and each set of rules under which one unit at that
--- price pays too much. `pay` is that, in millionths of a minor unit; nothing is rounded or divided before the end.
+-- rule_bracket, and `lint_since` the first day that is looked at. It leaves `lint_paid`, one row for each price of a SKU and each
+-- set of rules under which one unit at that price pays, and of these `lint_case`, those that pay too much. `pay` is that, in millionths of a minor unit; nothing is rounded or divided before the end.
 --
 -- What a filter never names is one: SKUs, categories, channels and tiers that neither a rule nor a price names become '',
 -- so that a rule is found by equality of keys and the work grows with what is named, not with the catalogue.
@@ -10,20 +10,27 @@ SET LOCAL work_mem = '64MB';
 -- 1. Days, in slices in which neither the rules in force nor the levels that may earn change.
 CREATE TEMP TABLE lint_slice AS
 SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on,
-       CASE WHEN b.policy = 'cn-two-tier' AND day >= b.expires_on THEN 1 ELSE b.max_levels END AS levels
-FROM brand b CROSS JOIN LATERAL (
-    SELECT date '-infinity' AS day UNION SELECT starts_on FROM lint_rule WHERE starts_on IS NOT NULL
-    UNION SELECT ends_on FROM lint_rule WHERE ends_on IS NOT NULL UNION SELECT b.expires_on WHERE b.expires_on IS NOT NULL) days;
+       CASE WHEN b.policy = 'cn-two-tier' AND day >= b.expires_on AND NOT EXISTS (
+           SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= day AND day < o.expires_on) THEN 1 ELSE b.max_levels END AS levels
+FROM lint_since n CROSS JOIN brand b CROSS JOIN LATERAL (
+    SELECT n.since AS day UNION SELECT starts_on FROM lint_rule WHERE starts_on > n.since UNION SELECT ends_on FROM lint_rule WHERE ends_on > n.since
+    UNION SELECT b.expires_on WHERE b.expires_on > n.since UNION SELECT starts_on FROM legal_opinion WHERE starts_on > n.since
+    UNION SELECT expires_on FROM legal_opinion WHERE expires_on > n.since) days;
+
+CREATE TEMP TABLE lint_cell AS
+SELECT c.sku, c.channel, c.tier, c.price_minor, c.starts_on, c.ends_on FROM lint_since n CROSS JOIN live_price_cell c
+WHERE c.ends_on IS NULL OR c.ends_on > n.since;
+ANALYZE lint_cell;
 
 -- 2. The channels, tiers and SKUs. shown: one that stands for all of ''.
 CREATE TEMP TABLE lint_channel AS
 SELECT CASE WHEN n.channel IS NULL THEN '' ELSE c.code END AS channel, min(c.code) AS shown
-FROM channel c LEFT JOIN (SELECT channel FROM lint_rule UNION SELECT channel FROM channel_price) n ON n.channel = c.code
+FROM channel c LEFT JOIN (SELECT channel FROM lint_rule UNION SELECT channel FROM lint_cell) n ON n.channel = c.code
 WHERE c.kind = 'agency' GROUP BY 1;
 
 CREATE TEMP TABLE lint_tier AS
 SELECT CASE WHEN n.tier IS NULL THEN '' ELSE t.code END AS tier, min(t.code) AS shown
-FROM tier t LEFT JOIN (SELECT tier FROM lint_rule UNION SELECT tier FROM channel_price) n ON n.tier = t.code GROUP BY 1;
+FROM tier t LEFT JOIN (SELECT tier FROM lint_rule UNION SELECT tier FROM lint_cell) n ON n.tier = t.code GROUP BY 1;
 
 CREATE TEMP TABLE lint_sku AS
 SELECT s.code AS sku, coalesce(n.sku, '') AS named_sku, coalesce(g.category, '') AS named_category, s.list_price_minor, s.cost_minor
@@ -100,25 +107,35 @@ FROM (SELECT *, slice - row_number() OVER (PARTITION BY sku, category, channel, 
 GROUP BY sku, category, channel, tier, rules, by_net, by_margin, by_unit, island;
 ANALYZE lint_term;
 
--- 5. The prices, by day: the cell in force, found as for a quote; the list price where none is.
+-- 5. The prices, by day: the cell in force, found as for a quote; the list price where none is, and nothing where a SKU is not
+-- sold. With each the cost of the day.
 CREATE TEMP TABLE lint_price AS
 WITH cell AS (
-    SELECT p.* FROM channel_price p LEFT JOIN channel c ON c.brand_id = p.brand_id AND c.code = p.channel WHERE p.channel IS NULL OR c.kind = 'agency'
+    SELECT p.* FROM lint_since n CROSS JOIN lint_cell p LEFT JOIN channel c ON c.code = p.channel
+    WHERE (p.channel IS NULL OR c.kind = 'agency') AND (p.ends_on IS NULL OR p.ends_on > n.since)
+), costed AS (
+    SELECT m.sku, m.cost_minor, m.starts_on, m.ends_on FROM lint_since n CROSS JOIN live_price_limit m
+    WHERE m.cost_minor IS NOT NULL AND (m.ends_on IS NULL OR m.ends_on > n.since)
 ), priced AS (
-    SELECT sku, bool_or(channel IS NOT NULL) AS by_channel, bool_or(tier IS NOT NULL) AS by_tier FROM cell GROUP BY sku
+    SELECT sku, bool_or(by_channel) AS by_channel, bool_or(by_tier) AS by_tier
+    FROM (SELECT sku, channel IS NOT NULL AS by_channel, tier IS NOT NULL AS by_tier FROM cell UNION ALL SELECT sku, false, false FROM costed) named
+    GROUP BY sku
 ), piece AS (
     SELECT sku, day AS starts_on, lead(day, 1, 'infinity') OVER (PARTITION BY sku ORDER BY day) AS ends_on
-    FROM (SELECT sku, date '-infinity' AS day FROM priced UNION SELECT sku, starts_on FROM cell
-          UNION SELECT sku, ends_on FROM cell WHERE ends_on IS NOT NULL) days
+    FROM (SELECT sku, greatest(day, n.since) AS day FROM lint_since n CROSS JOIN (
+              SELECT sku, date '-infinity' AS day FROM priced UNION SELECT sku, starts_on FROM cell UNION SELECT sku, ends_on FROM cell WHERE ends_on IS NOT NULL
+              UNION SELECT sku, starts_on FROM costed UNION SELECT sku, ends_on FROM costed WHERE ends_on IS NOT NULL) each
+          GROUP BY 1, 2) days
 ), asked AS (
     SELECT sku, h.channel, t.tier, d.starts_on, d.ends_on
     FROM priced p JOIN piece d USING (sku)
     JOIN (SELECT channel, true AS by_channel FROM lint_channel UNION ALL SELECT '*', false) h USING (by_channel)
     JOIN (SELECT tier, true AS by_tier FROM lint_tier UNION ALL SELECT '*', false) t USING (by_tier)
 )
-SELECT DISTINCT ON (a.sku, a.channel, a.tier, a.starts_on) a.*, c.price_minor
+SELECT DISTINCT ON (a.sku, a.channel, a.tier, a.starts_on) a.*, c.price_minor, c.sku IS NOT NULL AND c.price_minor IS NULL AS closed, m.cost_minor
 FROM asked a LEFT JOIN cell c ON c.sku = a.sku AND (c.channel IS NULL OR c.channel = a.channel) AND (c.tier IS NULL OR c.tier = a.tier)
     AND c.starts_on <= a.starts_on AND (c.ends_on IS NULL OR a.starts_on < c.ends_on)
+LEFT JOIN costed m ON m.sku = a.sku AND m.starts_on <= a.starts_on AND (m.ends_on IS NULL OR a.starts_on < m.ends_on)
 ORDER BY a.sku, a.channel, a.tier, a.starts_on, c.channel IS NULL, c.tier IS NULL, c.starts_on DESC;
 ANALYZE lint_price;
 
@@ -126,10 +143,11 @@ ANALYZE lint_price;
 -- the cost leaves of it, is convex in both; so the worst of many is a corner of their convex hull. Corners are found by
 -- taking out, while it is worth it, what lies between its neighbours of either chain (side): what is left holds them all.
 CREATE TEMP TABLE lint_live AS
-SELECT s.sku, s.named_sku, s.named_category, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, '-infinity') AS starts_on,
-       width_bucket(coalesce(p.starts_on, '-infinity'), d.starts) AS first_slice, width_bucket(coalesce(p.ends_on, 'infinity') - 1, d.starts) AS last_slice,
-       coalesce(p.price_minor, s.list_price_minor) AS price, s.cost_minor AS cost
-FROM (SELECT array_agg(starts_on ORDER BY slice) AS starts FROM lint_slice) d CROSS JOIN lint_sku s LEFT JOIN lint_price p USING (sku);
+SELECT s.sku, s.named_sku, s.named_category, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, d.since) AS starts_on,
+       width_bucket(coalesce(p.starts_on, d.since), d.starts) AS first_slice, width_bucket(coalesce(p.ends_on, 'infinity') - 1, d.starts) AS last_slice,
+       coalesce(p.price_minor, s.list_price_minor) AS price, coalesce(p.cost_minor, s.cost_minor) AS cost
+FROM (SELECT array_agg(starts_on ORDER BY slice) AS starts, min(starts_on) AS since FROM lint_slice) d CROSS JOIN lint_sku s LEFT JOIN lint_price p USING (sku)
+WHERE p.closed IS NOT TRUE;
 ANALYZE lint_live;
 
 CREATE TEMP TABLE lint_group AS
@@ -167,12 +185,15 @@ JOIN lint_live l USING (named_sku, named_category, channel, tier, first_slice, l
 ORDER BY point_group, price, cost, l.sku, l.starts_on;
 ANALYZE lint_corner;
 
--- 7. The cases that pay more than the limit, or leave less than the cost.
-CREATE TEMP TABLE lint_case AS
+-- 7. What each case pays; and those that pay more than the limit, or leave less than the cost.
+CREATE TEMP TABLE lint_paid AS
 SELECT * FROM (
     SELECT p.sku, t.shown_channel AS channel, t.shown_tier AS tier, t.rules, greatest(t.starts_on, p.starts_on) AS starts_on, p.price, p.cost,
            t.by_net * p.price + t.by_margin * greatest(p.price - p.cost, 0) + t.by_unit * 1000000 AS pay
     FROM lint_corner p JOIN lint_term t ON t.sku = p.named_sku AND t.category = p.named_category AND t.channel = p.channel AND t.tier = p.tier
         AND t.first_slice <= p.last_slice AND p.first_slice <= t.last_slice
     OFFSET 0) paid CROSS JOIN (SELECT max_total_rate_ppm::numeric FROM brand) b
-WHERE pay > 0 AND (pay > max_total_rate_ppm * price OR pay > (price - cost) * 1000000::numeric);
+WHERE pay > 0;
+
+CREATE TEMP TABLE lint_case AS
+SELECT * FROM lint_paid WHERE pay > max_total_rate_ppm * price OR pay > (price - cost) * 1000000::numeric;

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from qucheng.core import db
+from typing import ClassVar
+
+from qucheng.core import db, errors
+
+# As a bundle has them: with the days on which versions begin and end them. A rule that never came to count is none.
+SOURCE = "(SELECT * FROM rule_term WHERE starts_on IS NULL OR ends_on IS NULL OR ends_on > starts_on)"
+
+
+class PlanKeptError(errors.RefusedError):
+    """The plan is kept on the platform: a delivery brings no rules any more."""
+
+    code: ClassVar[str] = "brand.plan_kept"
 
 
 async def add_rules(*, staged: str, intake: int) -> None:
-    """Takes in the accepted rows of `staged`, whose rate_text is in its shortest form. They count for what is accrued from now on."""
+    """Takes in the accepted rows of `staged`, whose rate_text is in its shortest form. They count for what is accrued from now on.
+
+    Raises PlanKeptError where there is one and a version of the plan has been approved.
+    """
+    fresh = await db.connection().fetch(
+        f"SELECT code FROM {staged} WHERE fault IS NULL AND EXISTS (SELECT 1 FROM plan_version WHERE state = 'approved') ORDER BY code LIMIT 5"
+    )
+    if fresh:
+        raise PlanKeptError(
+            f"The plan of this brand is kept on the platform since its first version was approved: {', '.join(row['code'] for row in fresh)} would be"
+            " new. Nothing was imported. Take new rules out of rules.csv and put them into a draft of the plan."
+        )
     await db.connection().execute(f"""
         INSERT INTO rule (brand_id, code, kind, level, sku, category, channel, tier, basis, rate_ppm, rate_minor, rate_text, priority, starts_on, ends_on,
                           intake)
