@@ -36,6 +36,16 @@ class Event(msgspec.Struct, frozen=True):
     row: int | None = None
 
 
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """heads: of the root, itself among them. persons: in the longest line under it. below: who stands below the reseller itself."""
+
+    root: str
+    depth: int
+    heads: int
+    persons: int
+    below: int
+
+
 class Network:
     """Who stands under whom at one moment."""
 
@@ -53,6 +63,14 @@ class Network:
         if code is None:
             self._place(event.reseller, event.parent)
         return code
+
+    def figures(self, reseller: str) -> Figures:
+        """Of one that stands in it."""
+        chain = self._chain(reseller)
+        root = chain[-1]
+        return Figures(
+            root=root, depth=len(chain), heads=self.heads[root], persons=self._height(root), below=self._below(reseller, 1)[0] - 1
+        )
 
     def _fault(self, event: Event) -> str | None:
         parent, chain = event.parent, self._chain(event.parent)
@@ -136,6 +154,14 @@ def judge(new: Sequence[Event], stored: Sequence[Event], cap: Cap) -> dict[Event
             if not event.moved:
                 network.refused.add(event.reseller)
     return faults
+
+
+def standing(stored: Iterable[Event], day: dt.date, cap: Cap) -> Network:
+    """The network as it stands at the end of a day."""
+    network = Network(cap)
+    for event in _in_order([event for event in stored if event.day <= day], {}):
+        network.apply(event)
+    return network
 
 
 def _first_fault(network: Network, events: Iterable[Event]) -> str | None:
