@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import asyncpg
+import msgspec
 
 from qucheng.core import audit, db, errors
 from qucheng.identity import brand as brands
 from qucheng.identity import invitation as invitations
+from qucheng.identity import legal_opinion
 from qucheng.identity import membership as memberships
 from qucheng.identity import user as users
 
@@ -57,18 +59,25 @@ async def found(
     """The brand, and letters to two people who are to own it. brand: checked already. Returns its id.
 
     Two addresses may be one person's: nothing here can know. Whoever founds a brand has spoken with both.
+    A legal opinion that is named now holds no day yet: two people of the brand have to rely on it first (legal_opinion).
     """
     first, second = (users.address(login) for login in owners)
     if first == second:
         raise TwoOwnersNeededError("A brand begins with two owners: two people with two addresses.")
+    founded = msgspec.structs.replace(brand, expires_on=None if brand.expires_on is None else legal_opinion.NEVER)
     async with db.atomic(brand.id):
         try:
             async with db.atomic():
-                await brands.create(brand=brand)
+                await brands.create(brand=founded)
         except asyncpg.UniqueViolationError:
             raise brands.BrandTakenError("There is a brand with this code already.") from None
+        after = {"policy": brand.policy, "legal_opinion": brand.legal_opinion, "expires_on": brand.expires_on}
         await audit.record(
-            brand_id=brand.id, actor=actor, action="brand.create", subject=brand.code, after={"policy": brand.policy}
+            brand_id=brand.id,
+            actor=actor,
+            action="brand.create",
+            subject=brand.code,
+            after={name: value for name, value in after.items() if value is not None},
         )
         for login in (first, second):
             await invitations.invite(

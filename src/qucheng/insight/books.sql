@@ -207,7 +207,9 @@ SELECT 'accrual.reseller' AS invariant, concat_ws('/', a.order_no, a.line_no, a.
 FROM brand b CROSS JOIN accrual a JOIN order_line l USING (brand_id, order_no, line_no) JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
 CROSS JOIN LATERAL (
     SELECT CASE WHEN NOT l.self_purchase AND c.kind = 'agency'
-                 AND a.level <= CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on THEN 1 ELSE b.max_levels END
+                 AND a.level <= CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on
+                                       AND NOT EXISTS (SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= l.paid_on AND l.paid_on < o.expires_on)
+                                     THEN 1 ELSE b.max_levels END
                 THEN CASE a.level WHEN 1 THEN l.reseller WHEN 2 THEN l.parent ELSE l.grandparent END END AS reseller) may
 WHERE may.reseller IS DISTINCT FROM a.reseller
 UNION ALL
@@ -231,7 +233,7 @@ WITH stored AS (
     SELECT 'orders.csv' COLLATE "C" AS file, intake, count(*) AS rows FROM order_line GROUP BY intake
     UNION ALL SELECT 'refunds.csv', intake, count(*) FROM refund GROUP BY intake
     UNION ALL SELECT 'adjustments.csv', intake, count(*) FROM adjustment GROUP BY intake
-    UNION ALL SELECT 'rules.csv', intake, count(*) FROM rule GROUP BY intake
+    UNION ALL SELECT 'rules.csv', intake, count(*) FROM rule WHERE plan_version IS NULL GROUP BY intake
 ), kept AS (
     SELECT 'tiers.csv' COLLATE "C" AS file, count(*) AS rows FROM tier
     UNION ALL SELECT 'channels.csv', count(*) FROM channel

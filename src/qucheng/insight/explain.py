@@ -169,13 +169,14 @@ async def _line(brand: Brand, order_no: str, line_no: str, level: int | None, re
     if refund_no is not None and refund_no not in {refund.refund_no for refund in refunds}:
         return None
     entries = await queries.entries_of_line(order_no, line_no)
-    levels = _levels(brand, line, refunds, await queries.rules_of_sales(), entries, level)
+    most = await queries.levels_on(line.paid_on)
+    levels = _levels(brand, line, refunds, await queries.rules_of_sales(), entries, level, most)
     closed = await queries.closed()
     shown = tuple(_up_to(each, refund_no) for each in levels if level is None or each.level == level)
     return LineLife(
         line=line,
         cap_ppm=brand.max_total_rate_ppm,
-        max_levels=_most_levels(brand, line),
+        max_levels=most,
         levels=shown,
         waiting=tuple(refund for refund in refunds if refund.batch is None),
         last_closed=closed[-1].starts_on if closed else None,
@@ -191,12 +192,6 @@ def _up_to(level: LevelLife, refund_no: str | None) -> LevelLife:
     return msgspec.structs.replace(level, steps=level.steps[: last[0] + 1]) if last else level
 
 
-def _most_levels(brand: Brand, line: rules.Line) -> int:
-    # from expires_on of a legal opinion on, a sale under cn-two-tier earns the seller alone
-    expired = brand.policy == "cn-two-tier" and brand.expires_on is not None and line.paid_on >= brand.expires_on
-    return 1 if expired else brand.max_levels
-
-
 def _levels(
     brand: Brand,
     line: rules.Line,
@@ -204,9 +199,10 @@ def _levels(
     every: list[rules.Rule],
     entries: list[queries.Entry],
     asked: int | None,
+    most: int,
 ) -> list[LevelLife]:
     barred: Nothing | None = "self_purchase" if line.self_purchase else "wholesale" if line.channel_kind == "wholesale" else None
-    most, chain = _most_levels(brand, line), line.chain
+    chain = line.chain
     verdicts, winners = {}, {}
     for level, (_, its_tier) in enumerate(chain[:most], start=1):
         verdicts[level] = rules.judge([rule for rule in every if rule.level == level], line, its_tier)

@@ -43,7 +43,7 @@ EARNED = """
     SELECT coalesce(sum(amount_minor), 0)::bigint FROM accrual
     WHERE matures_at >= $1 AND matures_at < $2::timestamptz + interval '91 days' AND occurred_at >= $1 AND occurred_at < $2"""
 STANDING = """
-    SELECT r.code, r.name, r.kind, r.joined_on, own_depth($1) AS depth, now.parent, now.tier, now.since, t.name AS tier_name
+    SELECT r.code, r.name, r.kind, r.joined_on, own_depth($1) AS depth, now.parent, now.tier, now.since, t.name AS tier_name, paid_levels($1) AS paid_levels
     FROM reseller r CROSS JOIN LATERAL (
         SELECT parent, tier, day AS since FROM (
             SELECT r.parent, r.tier, r.joined_on AS day, false AS moved
@@ -96,7 +96,7 @@ class Sold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """depth: counted from its root; None before it has joined. since: from when on it stands there."""
+    """depth: counted from its root; None before it has joined. since: from when on it stands there. paid_levels: how many earn today."""
 
     code: str
     name: str
@@ -107,6 +107,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     tier: str
     tier_name: str
     since: dt.date
+    paid_levels: int
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

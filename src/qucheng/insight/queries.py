@@ -21,6 +21,11 @@ LINE = """
 REFUND = """
     SELECT r.order_no, r.line_no, r.refund_no, r.intake, i.accrued_through AS batch, r.refunded_at, r.quantity, r.amount_minor
     FROM refund r JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake"""
+# with its own end: what a version of the plan cut off stands beside it
+RULE = """
+    SELECT code, kind, level, sku, category, channel, tier, basis, rate_ppm, rate_minor, rate_text, priority, starts_on, own_ends_on AS ends_on, intake,
+           dropped_on, dropped_by
+    FROM rule_term"""
 # one shape for entries on a statement and for those that wait; an adjustment's code stands for an order
 ENTRY = """
     SELECT e.*, s.statement_no, s.period, period_of(e.matures_at, b.time_zone) AS due
@@ -140,12 +145,16 @@ async def refunds_of(lines: list[rules.Line]) -> dict[tuple[str, str], list[rule
 
 
 async def rules_of_sales() -> list[rules.Rule]:
-    return [_rule(row) for row in await db.connection().fetch("SELECT * FROM rule WHERE level IS NOT NULL ORDER BY code")]
+    return [_rule(row) for row in await db.connection().fetch(f"{RULE} WHERE level IS NOT NULL ORDER BY code")]
+
+
+async def rules_of_volume() -> list[rules.Rule]:
+    return [_rule(row) for row in await db.connection().fetch(f"{RULE} WHERE level IS NULL ORDER BY code")]
 
 
 async def bonus_rule(code: str) -> tuple[rules.Rule, list[tuple[int, int]]] | None:
     """The rule with its brackets: from, and the rate in millionths or minor units."""
-    row = await db.connection().fetchrow("SELECT * FROM rule WHERE code = $1 AND level IS NULL", code)
+    row = await db.connection().fetchrow(f"{RULE} WHERE code = $1 AND level IS NULL", code)
     brackets = await db.connection().fetch(
         "SELECT from_value, coalesce(rate_ppm, rate_minor) AS rate FROM rule_bracket WHERE rule = $1 ORDER BY from_value", code
     )
@@ -205,6 +214,12 @@ async def postings(documents: list[str]) -> list[Posting]:
         documents,
     )
     return [Posting(**dict(row)) for row in rows]
+
+
+async def levels_on(day: dt.date) -> int:
+    """How many levels earn on a sale of that day: what the policy lets, or one where it needs a legal opinion and none covers the day."""
+    levels: int = await db.connection().fetchval("SELECT paid_levels($1)", day)
+    return levels
 
 
 async def closed() -> list[Closed]:

@@ -27,7 +27,9 @@ Reason = Literal[
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """intake: the delivery that brought it. A blank filter is None."""
+    """intake: the delivery that brought it. A blank filter is None. dropped_on, dropped_by: from which day a version of the plan
+    drops it, and from which delivery on that is known.
+    """
 
     code: str
     kind: Literal["percent", "per_unit", "graduated", "slab"]
@@ -44,6 +46,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     starts_on: dt.date | None
     ends_on: dt.date | None
     intake: int
+    dropped_on: dt.date | None = None
+    dropped_by: int | None = None
 
     @property
     def specificity(self) -> int:
@@ -179,6 +183,8 @@ def _misfit(rule: Rule, line: Line, tier: str) -> Verdict | None:
         return Verdict(rule, "not_begun", str(line.paid_on), str(rule.starts_on))
     if rule.ends_on is not None and line.paid_on >= rule.ends_on:
         return Verdict(rule, "ended", str(line.paid_on), str(rule.ends_on))
+    if rule.dropped_on is not None and line.paid_on >= rule.dropped_on and (rule.dropped_by or 0) <= line.known:
+        return Verdict(rule, "ended", str(line.paid_on), str(rule.dropped_on))
     if rule.intake > line.known:
         return Verdict(rule, "came_later", str(line.known), str(rule.intake))
     return None

@@ -27,17 +27,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
 BUYERS = ["R1,一号,company,,gold,2026-01-01,id-1", "R2,二号,company,,gold,2026-01-01,id-2"]
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFactory) -> Brand:
-    assert workspace
-    return await desk.settled(tmp_path_factory.mktemp("brand"), f"b-{uuid.uuid4().hex[:20]}")
-
-
 @pytest.fixture
 async def accountant(keys: crypto.Keys, brand: Brand) -> permissions.Principal:
     return await people.member(keys, brand.id, "accountant")
