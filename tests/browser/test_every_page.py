@@ -30,7 +30,7 @@ LOOKS: dict[screen.Language, list[tuple[int, screen.Theme]]] = {
     "en": [(390, "light"), (1440, "dark")],
 }
 LINKS = "() => [...new Set([...document.querySelectorAll('a[href]')].filter(a => a.origin === location.origin).map(a => a.pathname + a.search))]"
-MOST = 60
+MOST = 120
 PAGES = [route.path for route in table.routes() if route.audience == "pages" and route.method == "GET"]
 # the first that fits is the one: addresses without a parameter come first
 TEMPLATES = [

@@ -80,6 +80,18 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     plain: bool
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody is told of by mail. place: whose news it is, None for the platform. address: of a page of ours."""
+
+    id: uuid.UUID
+    to: str
+    locale: mail_texts.Locale
+    place: str | None
+    title: str
+    lines: list[str]
+    address: str
+
+
 class Smtp:
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -133,6 +145,11 @@ def read_server(url: str) -> Server:
     )
 
 
+def chosen(*, mail_url: str | None, folder: Path) -> Post:
+    """The mail server of the settings; without one, a folder."""
+    return Smtp(read_server(mail_url)) if mail_url else Folder(folder)
+
+
 def compose(found: letter.Letter, *, sender: str, public_url: str, now: dt.datetime) -> email.message.EmailMessage:
     """A plain text with one link. Raises MailRefusedError where the address is none."""
     if ADDRESS.fullmatch(found.to) is None:
@@ -143,13 +160,36 @@ def compose(found: letter.Letter, *, sender: str, public_url: str, now: dt.datet
         link += f"#{parse.quote(found.values['token'])}"
     role = mail_texts.ROLES.get((found.values.get("role", ""), found.locale), "")
     brand = found.values.get("brand") or mail_texts.PRODUCT[found.locale]
+    return _message(
+        sender=sender,
+        to=found.to,
+        subject=subject.format(brand=brand),
+        text=text.format(brand=brand, role=role, link=link),
+        number=found.id,
+        now=now,
+    )
+
+
+def notice(found: Notice, *, sender: str, public_url: str, now: dt.datetime) -> email.message.EmailMessage:
+    """A plain text with a line for each thing, and a link. Raises MailRefusedError where the address is none."""
+    if ADDRESS.fullmatch(found.to) is None:
+        raise MailRefusedError("The letter is addressed to nobody.")
+    text = mail_texts.NOTICE[found.locale].format(
+        lines="\n".join(found.lines), link=public_url + found.address, settings=public_url + mail_texts.SETTINGS
+    )
+    place = found.place or mail_texts.PRODUCT[found.locale]
+    subject = mail_texts.NOTICE_SUBJECT[found.locale].format(place=place, title=found.title)
+    return _message(sender=sender, to=found.to, subject=subject, text=text, number=found.id, now=now)
+
+
+def _message(*, sender: str, to: str, subject: str, text: str, number: uuid.UUID, now: dt.datetime) -> email.message.EmailMessage:
     message = email.message.EmailMessage(policy=email.policy.SMTP)
-    message["From"], message["To"] = sender, found.to
-    message["Subject"] = " ".join(subject.format(brand=brand).split())
+    message["From"], message["To"] = sender, to
+    message["Subject"] = " ".join(subject.split())
     message["Date"] = email.utils.format_datetime(now)
-    message["Message-ID"] = f"<{found.id}@{sender.rpartition('@')[2].rstrip('>')}>"
+    message["Message-ID"] = f"<{number}@{sender.rpartition('@')[2].rstrip('>')}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text.format(brand=brand, role=role, link=link))
+    message.set_content(text)
     return message
 
 

@@ -11,11 +11,18 @@ Locale = Literal["zh-CN", "en"]
 
 PRODUCT: dict[Locale, str] = {"zh-CN": "渠成", "en": "Qucheng"}
 # the token stands behind the #: it is sent to no server by the browser and is in no log
-PATHS: dict[letter.Kind, str] = {"invitation": "invitation", "password-reset": "password", "second-factor": "account/sessions"}
+PATHS: dict[letter.Kind, str] = {
+    "invitation": "invitation",
+    "password-reset": "password",
+    "second-factor": "account/sessions",
+    "application-received": "application",
+    "application-approved": "application",
+    "application-rejected": "application",
+}
 TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ("invitation", "zh-CN"): (
-        "{brand} 邀请您加入",
-        "您好：\n\n{brand} 邀请您担任{role}。请在 7 天内打开以下链接接受邀请：\n\n{link}\n\n如果您不认识对方，请忽略本邮件。\n",
+        "{brand} 邀请你加入",
+        "你好：\n\n{brand} 邀请你担任{role}。请在 7 天内打开以下链接接受邀请：\n\n{link}\n\n如果不认识对方，请忽略本邮件。\n",
     ),
     ("invitation", "en"): (
         "{brand} invites you",
@@ -23,7 +30,7 @@ TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ),
     ("password-reset", "zh-CN"): (
         "重置密码",
-        "您好：\n\n有人请求重置您的密码。请在 1 小时内打开以下链接设置新密码：\n\n{link}\n\n如果不是您本人操作，请忽略本邮件，密码不会改变。\n",
+        "你好：\n\n有人请求重置你的密码。请在 1 小时内打开以下链接设置新密码：\n\n{link}\n\n如果不是本人操作，请忽略本邮件，密码不会改变。\n",
     ),
     ("password-reset", "en"): (
         "Reset your password",
@@ -31,12 +38,43 @@ TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ),
     ("second-factor", "zh-CN"): (
         "二次验证已更换",
-        "您好：\n\n您账号的二次验证已更换，其他设备已退出登录。\n\n如果不是您本人操作，请立即联系平台运营。在以下页面查看登录设备：\n\n{link}\n",
+        "你好：\n\n你账号的二次验证已更换，其他设备已退出登录。\n\n如果不是本人操作，请立即联系平台运营。在以下页面查看登录设备：\n\n{link}\n",
     ),
     ("second-factor", "en"): (
         "Your second factor was replaced",
         "Hello,\n\nthe second factor of your account was replaced, and every other device is signed out.\n\nIf it was not you, tell the platform's operator at once. The devices you are signed in on are listed here:\n\n{link}\n",
     ),
+    ("application-received", "zh-CN"): (
+        "{brand} 已收到申请",
+        "你好：\n\n{brand} 已收到成为分销商的申请。申请免费，任何环节都不收费。在以下页面查看进度：\n\n{link}\n\n如果不是本人申请，请忽略本邮件。\n",
+    ),
+    ("application-received", "en"): (
+        "{brand} has your application",
+        "Hello,\n\n{brand} has received your application to become a reseller. It is free, and nothing on the way costs anything. See how far it is:\n\n{link}\n\nIf you did not apply, ignore this letter.\n",
+    ),
+    ("application-approved", "zh-CN"): (
+        "{brand} 通过了申请",
+        "你好：\n\n{brand} 通过了成为分销商的申请。邀请另有一封邮件，接受邀请后即可登录。申请记录：\n\n{link}\n",
+    ),
+    ("application-approved", "en"): (
+        "{brand} has approved your application",
+        "Hello,\n\n{brand} has approved your application to become a reseller. Another letter holds your invitation: accept it to sign in. Your application:\n\n{link}\n",
+    ),
+    ("application-rejected", "zh-CN"): (
+        "{brand} 未通过申请",
+        "你好：\n\n{brand} 未通过成为分销商的申请。在以下页面查看原因：\n\n{link}\n",
+    ),
+    ("application-rejected", "en"): (
+        "{brand} has declined your application",
+        "Hello,\n\n{brand} has declined your application to become a reseller. See why:\n\n{link}\n",
+    ),
+}
+# of notifications: what it is about is said elsewhere
+SETTINGS = "/notifications/settings"
+NOTICE_SUBJECT: dict[Locale, str] = {"zh-CN": "{place}：{title}", "en": "{place}: {title}"}
+NOTICE: dict[Locale, str] = {
+    "zh-CN": "你好：\n\n{lines}\n\n查看：\n\n{link}\n\n哪些通知发邮件，可以在这里设置：\n\n{settings}\n",
+    "en": "Hello,\n\n{lines}\n\nSee:\n\n{link}\n\nWhat is sent by mail is chosen here:\n\n{settings}\n",
 }
 ROLES: dict[tuple[str, Locale], str] = {
     ("operator", "zh-CN"): "平台运营",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from qucheng.core import crypto
 
 SEND = "mail.send"
-Kind = Literal["invitation", "password-reset", "second-factor"]
+Kind = Literal[
+    "invitation", "password-reset", "second-factor", "application-received", "application-approved", "application-rejected"
+]
 KEPT = dt.timedelta(days=7)
 
 

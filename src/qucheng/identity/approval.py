@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from qucheng.core import audit, db, errors, ids
-from qucheng.identity import permissions
+from qucheng.identity import notification, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +104,26 @@ async def request(*, principal: permissions.Principal, action: str, payload: Map
             principal.user_id,
         )
         await _record(principal.brand_id, actor, "approval.request", approval_id, {"action": action, "sha256": digest(payload)})
+        await _tell_deciders(principal.brand_id, approval_id, action, maker=principal.user_id)
     return approval_id
+
+
+async def _tell_deciders(brand_id: uuid.UUID, approval_id: uuid.UUID, action: str, *, maker: uuid.UUID) -> None:
+    """The brand's own people who may decide it; the operators where it has none besides the one who asks."""
+    own = [role for role in permissions.holders(permissions.APPROVALS[action][1]) if role != "operator"]
+    others = await db.connection().fetchval("SELECT other_checkers($1, $2, $3)", brand_id, own, maker)
+    values: dict[str, Any] = {"action": action}
+    if not others:
+        values["brand"] = await db.connection().fetchval("SELECT code FROM brand")
+    await notification.tell(
+        brand_id=brand_id,
+        kind="approval.waiting",
+        subject=str(approval_id),
+        values=values,
+        roles=own if others else None,
+        on_platform=not others,
+        but=maker,
+    )
 
 
 async def approve(
@@ -149,6 +168,11 @@ async def _decide(
         )
         await _record(
             brand_id, actor, f"approval.{'approve' if state == 'approved' else 'reject'}", approval_id, {"sha256": found.sha256}
+        )
+        await notification.settle(brand_id=brand_id, kind="approval.waiting", subject=str(approval_id))
+        values = {"action": found.action, "state": state}
+        await notification.tell(
+            brand_id=brand_id, kind="approval.decided", subject=str(approval_id), values=values, to=[found.maker]
         )
     return _approval(row)
 

@@ -42,7 +42,7 @@ class LastOwnerError(errors.RefusedError):
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
-    """brand_code and brand_name are None on the platform."""
+    """brand_code and brand_name are None on the platform. limited: of a reseller whose account is closed."""
 
     brand_id: uuid.UUID
     id: uuid.UUID
@@ -50,6 +50,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
     reseller: str | None
     brand_code: str | None
     brand_name: str | None
+    limited: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -112,7 +112,7 @@ GIVEN: dict[Role, frozenset[str]] = {
         }
     )
     | _APPROVE_MONEY
-    | {"roles.grant.approve", "prices.approve", "plans.approve"},
+    | {"roles.grant.approve", "prices.approve", "plans.approve", "policy.approve"},
     "owner": _READ_BOOKS
     | _BOOKKEEPING
     | _SELLING
@@ -126,6 +126,8 @@ GIVEN: dict[Role, frozenset[str]] = {
         "people.invite",
         "keys.manage",
         "brand.change",
+        "policy.request",
+        "policy.approve",
     },
     "manager": _READ_BOOKS
     | _SELLING
@@ -152,6 +154,18 @@ GIVEN: dict[Role, frozenset[str]] = {
     "seller": _OWN_ROWS - {"own.statements.read", "own.documents.read", "own.disputes.read"},
 }
 
+# what is left of a role in a reseller whose account is closed: what it is still owed
+OF_CLOSED = frozenset(
+    {
+        "own.home.read",
+        "own.statements.read",
+        "own.statements.confirm",
+        "own.documents.read",
+        "own.disputes.read",
+        "own.disputes.open",
+        "own.profile.read",
+    }
+)
 # what is asked for by one person and allowed by another: the permission of each
 APPROVALS: dict[str, tuple[str, str]] = {
     "run.issue": ("runs.issue.request", "runs.issue.approve"),
@@ -159,6 +173,7 @@ APPROVALS: dict[str, tuple[str, str]] = {
     "role.grant": ("roles.grant.request", "roles.grant.approve"),
     "prices.publish": ("prices.request", "prices.approve"),
     "plan.publish": ("plans.request", "plans.approve"),
+    "policy.opinion": ("policy.request", "policy.approve"),
 }
 # who may give which role without asking another (roles of the brand's own people are asked for)
 INVITES: dict[Role, frozenset[Role]] = {
@@ -184,15 +199,18 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     second_factor_at: dt.datetime | None
 
 
-def given(role: Role | None, *, enrolled: bool, second_factor: bool) -> frozenset[str]:
-    """What a session may do. enrolled: the person has a second factor; second_factor: this session has given it."""
+def given(role: Role | None, *, enrolled: bool, second_factor: bool, limited: bool = False) -> frozenset[str]:
+    """What a session may do. enrolled: the person has a second factor; second_factor: this session has given it.
+
+    limited: in a reseller whose account is closed.
+    """
     if enrolled and not second_factor:
         return CONFIRM
     if role is None:
         return OWN_ACCOUNT | ENROL
     if role in STRICT_ROLES and not second_factor:
         return ENROL_FIRST
-    return GIVEN[role] | OWN_ACCOUNT | ENROL
+    return (GIVEN[role] & OF_CLOSED if limited else GIVEN[role]) | OWN_ACCOUNT | ENROL
 
 
 def holders(permission: str) -> tuple[Role, ...]:

@@ -112,7 +112,12 @@ async def principal(*, token: str, now: dt.datetime) -> permissions.Principal:
         brand_id=role.brand_id if role else None,
         reseller=role.reseller if role else None,
         role=name,
-        permissions=permissions.given(name, enrolled=row["enrolled"], second_factor=row["second_factor_at"] is not None),
+        permissions=permissions.given(
+            name,
+            enrolled=row["enrolled"],
+            second_factor=row["second_factor_at"] is not None,
+            limited=role is not None and role.limited,
+        ),
         second_factor_at=row["second_factor_at"],
     )
 

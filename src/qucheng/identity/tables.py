@@ -5,7 +5,7 @@ The migration adds what Piccolo cannot say: the policy check, row-level security
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Bytea, Date, Integer, SmallInt, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, Integer, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from qucheng.core import db
@@ -181,3 +181,38 @@ class ApiNonce(Table, tablename="api_nonce", db=db.ENGINE, tags=["raw"]):
     key = UUID(default=None, null=False)
     nonce = Text(primary_key=True, default=None)
     used_at = Timestamptz(default=None, null=False)
+
+
+class LegalOpinion(Table, tablename="legal_opinion", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    reference = Text(default=None, null=False)
+    starts_on = Date(default=None, null=False)
+    expires_on = Date(default=None, null=False)
+    author = UUID(default=None, null=False)
+    approver = UUID(default=None, null=False)
+    approval = UUID(default=None, null=False)
+    approved_on = Date(default=None, null=False)
+    approved_at = Timestamptz(default=None, null=False)
+
+
+class Notification(Table, tablename="notification", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    user_id = UUID(default=None, null=False)
+    reseller = Text(default=None, null=True)
+    kind = Text(default=None, null=False)
+    subject = Text(default=None, null=False)
+    content = JSONB(default=None, null=False)
+    shown = Boolean(default=None, null=False)
+    told_at = Timestamptz(default=None, null=False)
+    read_at = Timestamptz(default=None, null=True)
+    mail = Text(default=None, null=False)
+    mailed_at = Timestamptz(default=None, null=True)
+
+
+class NotificationSetting(Table, tablename="notification_setting", db=db.ENGINE, tags=["raw"]):
+    user_id = UUID(default=None, null=False)
+    kind = Text(primary_key=True, default=None)
+    app = Boolean(default=None, null=False)
+    mail = Boolean(default=None, null=False)

@@ -6,13 +6,18 @@ import contextlib
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from qucheng.bundle import papers, upload
+from qucheng.catalog import price_export, sku_export
+from qucheng.commission import plan_publish
 from qucheng.connectors import mail
 from qucheng.core import audit, audit_heads, clock, crypto, exports, idempotency, letter, task
-from qucheng.identity import api_key, approval, password_reset, session, trail, user
+from qucheng.identity import api_key, approval, notification, notification_mail, password_reset, session, trail, user
 from qucheng.identity import brand as brands
-from qucheng.insight import books
+from qucheng.insight import books, evidence
+from qucheng.jobs import notices
 from qucheng.ledger import export
-from qucheng.settlement import advance, document_store, publication, statement_export
+from qucheng.network import compliance_report
+from qucheng.network import queries as network_queries
+from qucheng.settlement import advance, document_store, plan_certificate, plan_simulation, publication, statement_export
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -87,6 +92,11 @@ async def list_statements(work: task.Work, tools: Tools) -> None:
     await statement_export.write_list(work=work, brand=await _brand(work), folder=folder, now=clock.now())
 
 
+async def list_resellers(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await network_queries.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
 async def check_books(work: task.Work, _: Tools) -> None:
     await books.check_all(work=work, now=clock.now())
 
@@ -102,14 +112,16 @@ async def prune(_: task.Work, tools: Tools) -> None:
         await approval.expire(brand_id=brand_id)
         await api_key.prune(brand_id=brand_id, now=now)
         await idempotency.prune(brand_id=brand_id, now=now)
+        await notification.prune(brand_id=brand_id, now=now)
         await upload.prune(brand_id=brand_id, folder=var / upload.FOLDER, now=now)
         await exports.prune(brand_id=brand_id, folder=var / exports.FOLDER, now=now)
+    await notification.prune(brand_id=audit.PLATFORM, now=now)
     await exports.prune(brand_id=audit.PLATFORM, folder=var / exports.FOLDER, now=now)
 
 
 async def send_mail(work: task.Work, tools: Tools) -> None:
     current = tools.settings
-    post = mail.Smtp(mail.read_server(current.mail_url)) if current.mail_url else mail.Folder(current.var / "outbox")
+    post = mail.chosen(mail_url=current.mail_url, folder=current.var / "outbox")
     await mail.deliver(
         work,
         post=post,
@@ -118,6 +130,10 @@ async def send_mail(work: task.Work, tools: Tools) -> None:
         public_url=current.public_url or LOCAL_URL,
         now=clock.now(),
     )
+
+
+async def send_notices(work: task.Work, tools: Tools) -> None:
+    await notices.send(work, tools.settings, tools.settings.public_url or LOCAL_URL)
 
 
 async def seal_audit(_: task.Work, tools: Tools) -> None:
@@ -140,18 +156,54 @@ async def export_audit(work: task.Work, tools: Tools) -> None:
     await trail.make(work=work, keys=keys, folder=folder, now=clock.now())
 
 
+async def report_network(_: task.Work, __: Tools) -> None:
+    await compliance_report.make_all(now=clock.now())
+
+
+async def pack_evidence(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await evidence.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
+async def export_prices(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await price_export.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
+async def export_products(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await sku_export.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
+async def simulate_plan(work: task.Work, _: Tools) -> None:
+    await plan_simulation.simulate(work=work, brand=await _brand(work))
+
+
+async def certify_plan(work: task.Work, tools: Tools) -> None:
+    keys = crypto.keys(tools.settings.var / "keys")
+    await plan_certificate.make(work=work, brand=await _brand(work), keys=keys, now=clock.now())
+
+
 HANDLERS: dict[str, Handler] = {
     advance.SETTLE: settle,
     advance.ISSUE: issue,
     "document.render": render,
     statement_export.ARCHIVE: archive,
     statement_export.LIST: list_statements,
+    network_queries.LIST: list_resellers,
     "books.check": check_books,
     "nightly.prune": prune,
     letter.SEND: send_mail,
+    notification_mail.SEND: send_notices,
     "audit.seal": seal_audit,
     upload.TAKE_IN: take_in,
     export.JOURNAL: export_books,
+    sku_export.KIND: export_products,
     export.TRIAL_BALANCE: export_books,
+    price_export.KIND: export_prices,
     trail.EXPORT: export_audit,
+    compliance_report.TASK: report_network,
+    evidence.PACK: pack_evidence,
+    plan_simulation.KIND: simulate_plan,
+    plan_publish.CERTIFICATE: certify_plan,
 }

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 READS = [
     "me", "resellers", "resellers/R-root", "orders", "orders/O-R-root", "entries", "statements", "statements/ours-202602-000001",
-    "statements/ours-202602-000001/documents/pdf", "runs", "journal", "trial-balance", "adjustments",
+    "statements/ours-202602-000001/documents/pdf", "runs", "journal", "trial-balance", "adjustments", "skus/card", "quotes",
 ]  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 def test_every_operation_is_among_those_that_are_tried() -> None:
     assert {path for handler in reference.OPERATIONS for path in handler.paths} == {
         "/api/v1/" + path.replace("R-root", "{code:str}", 1).replace("O-{code:str}", "{order_no:str}")
-        .replace("ours-202602-000001", "{statement_no:str}").replace("/pdf", "/{form:str}")
+        .replace("ours-202602-000001", "{statement_no:str}").replace("/pdf", "/{form:str}").replace("skus/card", "skus/{code:str}")
         for path in READS
     }  # fmt: skip
 
@@ -66,7 +66,9 @@ async def test_a_key_for_something_else_does_not_read(make: callers.Make, brand:
 def scope_of(path: str) -> str:
     if path.endswith("/pdf"):
         return "documents.read"
-    return {"trial-balance": "journal.read"}.get(path, f"{path.partition('/')[0]}.read")
+    return {"trial-balance": "journal.read", "skus/card": "catalog.read", "quotes": "prices.read"}.get(
+        path, f"{path.partition('/')[0]}.read"
+    )
 
 
 @pytest.mark.parametrize(

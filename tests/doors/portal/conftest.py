@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.doors.account import browser
+from tests.doors.console.conftest import house, var
 from tests.rooms.identity import people
 from tests.rooms.insight import portal_brand
 
-from qucheng.core import crypto, limits
+from qucheng.core import crypto
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
     from tests import books
+    from tests.doors.account import browser
 
     from qucheng.identity import permissions
     from qucheng.identity.brand import Brand
 
     SignedIn = Callable[..., Awaitable[browser.Browser]]
 
-
-@pytest.fixture(scope="module")
-def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page lists people of several tests: the same keys open all of them."""
-    return tmp_path_factory.mktemp("portal") / "var"
-
-
-@pytest.fixture
-async def house(
-    workspace: books.Workspace, valkey_url: str, var: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[browser.House]:
-    assert workspace
-    monkeypatch.setattr(limits, "PREFIX", f"test:{uuid.uuid4()}:")
-    async with browser.house(var, REDIS_URL=valkey_url) as made:
-        yield made
+__all__ = ["brand", "house", "other", "signed_in", "var"]
 
 
 @pytest.fixture(scope="module")

@@ -39,12 +39,12 @@ def composed(**changes: Any) -> Any:
 
 def test_an_invitation_says_who_what_and_where() -> None:
     message = composed()
-    assert (message["To"], message["Subject"]) == ("li.qing@example.com", "山岚 邀请您加入")
+    assert (message["To"], message["Subject"]) == ("li.qing@example.com", "山岚 邀请你加入")
     assert message["Message-ID"] == "<01890000-0000-7000-8000-000000000001@example.com>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message.get_content().replace("\r\n", "\n") == (
-        "您好：\n\n山岚 邀请您担任会计。请在 7 天内打开以下链接接受邀请：\n\n"
-        "https://qucheng.example/invitation#place.tok-en\n\n如果您不认识对方，请忽略本邮件。\n"
+        "你好：\n\n山岚 邀请你担任会计。请在 7 天内打开以下链接接受邀请：\n\n"
+        "https://qucheng.example/invitation#place.tok-en\n\n如果不认识对方，请忽略本邮件。\n"
     )
 
 
@@ -71,7 +71,7 @@ def test_what_is_no_address_gets_no_letter() -> None:
 def test_a_name_cannot_add_a_header() -> None:
     message = composed(values={**LETTER.values, "brand": "x\r\nBcc: someone@example.com"})
     assert message["Bcc"] is None
-    assert message["Subject"] == "x Bcc: someone@example.com 邀请您加入"
+    assert message["Subject"] == "x Bcc: someone@example.com 邀请你加入"
 
 
 async def test_a_folder_keeps_each_as_a_file_of_its_owner(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_a_folder_keeps_each_as_a_file_of_its_owner(tmp_path: Path) -> Non
     files = sorted((tmp_path / "outbox").iterdir())
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
     read = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in files]
-    assert {message["Subject"] for message in read} == {"山岚 邀请您加入", "山岚 invites you"}
+    assert {message["Subject"] for message in read} == {"山岚 邀请你加入", "山岚 invites you"}
 
 
 class Server:
@@ -127,7 +127,7 @@ async def test_a_server_gets_the_letter() -> None:
     told = await sent("250 taken")
     message = email.message_from_bytes(told.received[0].removesuffix(b".\r\n"), policy=email.policy.default)
     assert isinstance(message, email.message.EmailMessage)
-    assert message["Subject"] == "山岚 邀请您加入"
+    assert message["Subject"] == "山岚 邀请你加入"
     assert "invitation#place.tok-en" in message.get_content()
 
 

@@ -31,22 +31,6 @@ FEBRUARY = dt.datetime(2026, 2, 15, 4, 30, 5, 123456, tzinfo=dt.UTC)
 WRITTEN = "SELECT reseller, amount_minor, reason, occurred_at, intake, source_row FROM adjustment"
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFactory) -> Brand:
-    assert workspace
-    return await desk.settled(tmp_path_factory.mktemp("brand"), f"b-{uuid.uuid4().hex[:20]}")
-
-
-@pytest.fixture
-async def team(keys: crypto.Keys, brand: Brand) -> desk.Team:
-    return await desk.team(keys, brand)
-
-
 async def prepared(brand: Brand, **given: object) -> dict[str, Any]:
     values = {"reseller": "R1", "amount_minor": 100, "reason_code": "correction", "reference": "E1", "note": "", **given}
     return await adjustment.prepare(brand=brand, **values, now=FEBRUARY)  # type: ignore[arg-type] # of the test

@@ -11,7 +11,7 @@ from tests import books
 from tests.rooms.identity import people
 from tests.rooms.settlement import desk
 
-from qucheng.core import crypto, db
+from qucheng.core import db
 from qucheng.identity import approval as approvals
 from qucheng.settlement import adjustment
 
@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFactory) -> Brand:
-    assert workspace
-    return await desk.settled(tmp_path_factory.mktemp("brand"), f"b-{uuid.uuid4().hex[:20]}")
-
-
-@pytest.fixture
-async def team(keys: crypto.Keys, brand: Brand) -> desk.Team:
-    return await desk.team(keys, brand)
 
 
 async def used(brand: Brand, team: desk.Team, **given: object) -> approvals.Approval:

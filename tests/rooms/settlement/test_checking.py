@@ -9,7 +9,6 @@ from tests import books
 from tests.rooms.identity.people import member
 from tests.rooms.settlement.run_work import APRIL, MARCH, MAY, asked, drafted, issued, looked_at, stored
 
-from qucheng.core import crypto
 from qucheng.identity import approval
 from qucheng.settlement import checking, run
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from qucheng.core import crypto
     from qucheng.identity.brand import Brand
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
@@ -68,11 +68,6 @@ PLANTED: list[tuple[dt.date, str, str, int, int]] = [
     (MARCH, "UPDATE run_entry SET amount_minor = amount_minor + 1 WHERE kind = 'bonus'", "bonus", 0, 1),
     (MAY, POSTED, "opening", 0, 1),
 ]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
 
 
 async def plant(owner: asyncpg.Connection, brand: Brand, change: str) -> None:

@@ -31,11 +31,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
 Asked = tuple["Brand", "Run", "permissions.Principal", "permissions.Principal", "uuid.UUID"]
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
-
-
 @pytest.fixture
 async def waiting(tmp_path: Path, keys: crypto.Keys) -> Asked:
     """A checked March that one accountant has asked for, and another who may decide."""

@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFactory) -> Brand:
-    assert workspace
-    return await desk.settled(tmp_path_factory.mktemp("brand"), f"b-{uuid.uuid4().hex[:20]}")
-
-
-@pytest.fixture
-async def team(keys: crypto.Keys, brand: Brand) -> desk.Team:
-    return await desk.team(keys, brand)
-
-
 async def rows(brand: Brand) -> list[tuple[object, ...]]:
     return await books.seen(
         brand, "SELECT position, reseller, kind, order_no, line_no, refund_no, amount_minor, state FROM dispute"

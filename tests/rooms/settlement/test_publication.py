@@ -38,11 +38,6 @@ HANGING = (
 )
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> crypto.Keys:
-    return crypto.keys(tmp_path_factory.mktemp("keys"))
-
-
 @pytest.fixture
 async def brand(tmp_path: Path) -> Brand:
     """March is issued; its documents are recorded by the tests, and no task makes them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qucheng.web.account import enrolment, home, letters, password, replacement, roles, second_factor, sign_in
+from qucheng.web.account import enrolment, home, letters, notifications, password, replacement, roles, second_factor, sign_in
 
 ROUTES = (
     home.landing,
@@ -23,6 +23,12 @@ ROUTES = (
     replacement.show,
     replacement.begin,
     replacement.confirm,
+    notifications.listing,
+    notifications.open_,
+    notifications.read,
+    notifications.read_all,
+    notifications.settings,
+    notifications.choose,
     roles.show,
     roles.choose,
     password.show,

@@ -42,9 +42,11 @@ REFUSALS = {
     404: n_("Not there, or not for this key."),
     406: n_("The answer is JSON."),
     409: n_("Something else is to happen first; with Retry-After, ask again then."),
+    412: n_("It was changed since it was read: read it again."),
     413: n_("The body is larger than 64 KiB."),
     415: n_("The body is application/json."),
     422: n_("It can be read, and cannot be done: errors has every field."),
+    428: n_("If-Match is missing: which version is changed?"),
     429: n_("Too many requests."),
     503: n_("For the moment this is not done, because nobody counts."),
 }
@@ -121,6 +123,7 @@ def _refusals(operation: Operation, signed: bool) -> list[int]:  # noqa: FBT001 
     found |= {400} if operation.query is not None else set()
     found |= {400, 413, 415, 422} if operation.body is not None else set()
     found |= {400, 409, 422} if operation.idempotent else set()
+    found |= {400, 412, 428} if operation.conditional else set()
     found |= {503} if signed else set()
     return sorted(found if operation.media else found | {406})
 
@@ -137,6 +140,14 @@ def _parameters(operation: Operation, path: str, schemas: dict[str, Any]) -> Ite
                 "A new one for each thing to do, the same one when it is tried again. The reply is kept for 30 days."
             ),
             "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        }
+    if operation.conditional:
+        yield {
+            "name": "If-Match",
+            "in": "header",
+            "required": True,
+            "description": n_("The ETag of what is changed, as it was read; * for whatever is there."),
+            "schema": TEXT,
         }
     if operation.query is not None:
         described = schemas[operation.query.__name__]
@@ -165,6 +176,8 @@ def _reply(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     headers = dict(LEFT)
     if operation.idempotent:
         headers["Idempotent-Replayed"] = {"description": "true: the first reply again; nothing was done.", "schema": TEXT}
+    if operation.tagged or operation.conditional:
+        headers["ETag"] = {"description": "Which version this is; for If-Match.", "schema": TEXT}
     if operation.reply is None:
         content: dict[str, Any] = {media.partition(";")[0]: {} for media in operation.media}
     else:

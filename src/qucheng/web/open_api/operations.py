@@ -31,7 +31,10 @@ class ObjectUnknownError(errors.RefusedError):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """summary and about: in English, and translated in the reader. media: of what is no JSON. path: of each parameter in it."""
+    """summary and about: in English, and translated in the reader. media: of what is no JSON.
+
+    tagged: the answer has an ETag. conditional: it is a change of the version that If-Match names, and answers with the next one.
+    """
 
     tag: str
     summary: str
@@ -42,6 +45,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[str, ...] = ()
     status: int = 200
     idempotent: bool = False
+    tagged: bool = False
+    conditional: bool = False
     refusals: tuple[int, ...] = ()
 
 

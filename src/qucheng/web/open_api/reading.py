@@ -123,9 +123,9 @@ def faults(value: Any, form: Any, pointer: str) -> Iterator[Fault]:  # noqa: ANN
 
 
 def _chosen(value: object, form: Any) -> Any:  # noqa: ANN401 - any type of ours
-    """Of `X | None` what the value is to be."""
+    """Of `X | None`, sent or not, what the value is to be."""
     if typing.get_origin(form) in (typing.Union, types.UnionType) and value is not None:
-        others = [each for each in typing.get_args(form) if each is not type(None)]
+        others = [each for each in typing.get_args(form) if each not in (type(None), msgspec.UnsetType)]
         if len(others) == 1:
             return others[0]
     return form

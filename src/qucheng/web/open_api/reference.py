@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get
 
 from qucheng.web import guards, pages
-from qucheng.web.open_api import books, document, reader, sales, settlements
+from qucheng.web.open_api import books, document, quotes, reader, sales, settlements, skus
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -19,6 +19,9 @@ OPERATIONS: tuple[HTTPRouteHandler, ...] = (
     sales.reseller,
     sales.orders,
     sales.order,
+    quotes.quotes,
+    skus.product,
+    skus.change_product,
     settlements.entries,
     settlements.statements,
     settlements.statement,

@@ -329,6 +329,49 @@ class Adjustments(Shape, frozen=True):
     next: Next | None
 
 
+class QuoteAsked(Shape, frozen=True):
+    """What one unit costs in a channel, and a line of several."""
+
+    sku: Code
+    channel: Code
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000, examples=[1])] = 1
+    reseller: (
+        Annotated[str, Meta(min_length=1, max_length=120, description=n_("A key of a reseller asks for itself alone."))] | None
+    ) = None
+    at: (
+        Annotated[
+            dt.datetime, Meta(tz=True, description=n_("Now, unless another instant is sent."), examples=["2026-03-08T04:40:00Z"])
+        ]
+        | None
+    ) = None
+
+
+class NextPrice(Shape, frozen=True):
+    """unit: null where it is not for sale any more."""
+
+    unit: Money | None
+    at: Instant
+    on: Day
+
+
+class Quote(Shape, frozen=True):
+    """What the consumer pays, tax included. level: whose price it is. startsOn and endsOn: of that price."""
+
+    sku: Code
+    channel: Code
+    reseller: Code
+    tier: Code
+    quantity: int
+    at: Instant
+    unit: Money
+    gross: Money
+    version: int
+    level: Literal["channel+tier", "channel", "base+tier", "base"]
+    starts_on: Day
+    ends_on: Day | None
+    next: Annotated[NextPrice | None, Meta(description=n_("The next other price that is known; null where there is none."))]
+
+
 class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     """pointer: into the body, by RFC 6901. parameter: of the query."""
 

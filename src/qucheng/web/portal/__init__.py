@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from qucheng.web.portal import home, orders, profile, statements, team
+from qucheng.web.portal import agreements, compliance, home, orders, products, profile, statements, team
 
 ROUTES = (
     home.show,
     orders.show,
     orders.below,
     orders.one,
+    products.show,
+    products.picture,
     statements.show,
     statements.one,
     statements.file,
@@ -20,4 +22,7 @@ ROUTES = (
     team.withdraw,
     team.revoke,
     profile.show,
+    agreements.show,
+    agreements.accept,
+    compliance.show,
 )

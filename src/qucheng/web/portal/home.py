@@ -9,7 +9,8 @@ from litestar import Request, Response, get
 
 from qucheng.core import clock, money
 from qucheng.identity.brand import Brand
-from qucheng.insight import portal, portal_daily, portal_orders
+from qucheng.insight import earnings, portal, portal_daily, portal_orders
+from qucheng.network import portal_text
 from qucheng.web import charts, guards, pages, texts
 from qucheng.web.portal import shown
 
@@ -24,14 +25,17 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
     brand, reseller = own.brand, own.reseller
     daily = await portal_daily.earned(brand=brand, reseller=reseller, span=span, now=now)
     latest = await portal_orders.page(brand=brand, reseller=reseller, wanted=portal_orders.Filter(), now=now, size=LATEST)
+    today, standing = portal.today(brand, now), await portal.standing(brand=brand, reseller=reseller, now=now)
     return await shown.view(
         request,
         "home.html",
         own,
         figures=await portal.figures(brand=brand, reseller=reseller, now=now),
         sold=await portal.sold(brand=brand, reseller=reseller, now=now),
-        standing=await portal.standing(brand=brand, reseller=reseller, now=now),
-        today=portal.today(brand, now),
+        standing=standing,
+        today=today,
+        median=await earnings.newest(brand=brand, reseller=reseller, tier=standing.tier),
+        texts=await portal_text.shown(brand_id=brand.id, reseller=reseller, today=today, locale=pages.language_of(request)),
         daily=daily,
         span=span,
         chart=chart(daily, span, brand, pages.words(request)),
