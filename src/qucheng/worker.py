@@ -39,7 +39,14 @@ TIMETABLE = (
         first=MIDNIGHT + dt.timedelta(hours=18, minutes=30),
         every=dt.timedelta(days=1),
     ),
+    # every hour, for the first of the month begins with the brand's day
+    schedule.Schedule(
+        name="compliance.report", kind="compliance.report", queue="rest", first=MIDNIGHT, every=dt.timedelta(hours=1)
+    ),
     schedule.Schedule(name="audit.seal", kind="audit.seal", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)),
+    schedule.Schedule(
+        name="notification.send", kind="notification.send", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)
+    ),
     schedule.Schedule(
         name="nightly.prune",
         kind="nightly.prune",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from qucheng.core import audit, clock, ids
+from qucheng.bundle import demo_people
+from qucheng.core import audit, clock
 from qucheng.identity import permissions
-from qucheng.identity import user as users
 from qucheng.settlement import advance, checking, decision, issuance, run
 
 if TYPE_CHECKING:
@@ -36,22 +36,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
 async def pair(*, keys: crypto.Keys, brand: Brand, now: dt.datetime) -> Pair:
     """The brand's two accountants."""
-    found = []
-    for login in (f"accountant@{brand.code}.example", f"accountant2@{brand.code}.example"):
-        user_id = await users.holder(keys=keys, login=login)
-        if user_id is None:
-            raise users.UserUnknownError(f"{login} is not there.")
-        found.append(
-            permissions.Principal(
-                user_id=user_id,
-                session_id=ids.new_id(),
-                brand_id=brand.id,
-                reseller=None,
-                role=ROLE,
-                permissions=permissions.given(ROLE, enrolled=True, second_factor=True),
-                second_factor_at=now,
-            )
-        )
+    found = [await demo_people.principal(keys=keys, brand=brand, role=ROLE, name=name, now=now) for name in (ROLE, f"{ROLE}2")]
     return Pair(maker=found[0], checker=found[1])
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from qucheng.core import ids
 from qucheng.identity import permissions
+from qucheng.identity import user as users
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from qucheng.core import crypto
+    from qucheng.identity.brand import Brand
 
 LANXI, MERIDIAN = "lanxi", "meridian"
 
@@ -89,3 +97,22 @@ PLAYERS: Final = (
         ),
     ),
 )
+
+
+async def principal(
+    *, keys: crypto.Keys, brand: Brand, role: permissions.Role, now: dt.datetime, name: str | None = None
+) -> permissions.Principal:
+    """One of the brand's own people in a session that has given everything. name: of the sign-in, where it is not the role."""
+    login = f"{name or role}@{brand.code}.example"
+    user_id = await users.holder(keys=keys, login=login)
+    if user_id is None:
+        raise users.UserUnknownError(f"{login} is not there.")
+    return permissions.Principal(
+        user_id=user_id,
+        session_id=ids.new_id(),
+        brand_id=brand.id,
+        reseller=None,
+        role=role,
+        permissions=permissions.given(role, enrolled=True, second_factor=True),
+        second_factor_at=now,
+    )

@@ -10,6 +10,8 @@ import tomli_w
 
 from qucheng.bundle import books, brand_file, files
 from qucheng.bundle.files import Kind
+from qucheng.catalog import price_bundle
+from qucheng.commission import plan
 from qucheng.core import db, errors
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
                 await db.connection().execute("SELECT lock_brand($1, 'intake')", brand.id)
                 for file in files.FILES:
                     await db.connection().copy_from_query(
-                        _query(file, brand.decimals), output=fresh[file.file_name], format="csv", header=True
+                        _query(file, brand.decimals, await _source(file)), output=fresh[file.file_name], format="csv", header=True
                     )
                     done(1)
         tables = MARK.format(brand.code) + "\n" + tomli_w.dumps(brand_file.settings(brand))
@@ -81,10 +83,16 @@ def _is_export(brand: Brand, path: Path) -> bool:
         return False
 
 
-def _query(file: File, decimals: int) -> str:
+async def _source(file: File) -> str:
+    if file.name == "rules":
+        return plan.SOURCE
+    return await price_bundle.source() if file.name == "prices" else file.table
+
+
+def _query(file: File, decimals: int, source: str) -> str:
     columns = ", ".join(f'{_text(column, decimals)} AS "{column.name}"' for column in file.columns)
     order = ORDER.get(file.name) or ", ".join(f"t.{field} NULLS FIRST" for field in file.key)
-    return f"SELECT {columns} FROM {file.table} t WHERE brand_id = current_brand() ORDER BY {order}"
+    return f"SELECT {columns} FROM {source} t WHERE brand_id = current_brand() ORDER BY {order}"
 
 
 def _text(column: Column, decimals: int) -> str:

@@ -27,9 +27,14 @@ ADDS = {
     "tiers": reseller.add_tiers,
     "channels": channel.add,
     "skus": sku.add,
-    "prices": channel_price.add,
 }
-ACCEPTS = {"rules": plan.add_rules, "orders": order.accept, "refunds": refund.accept, "adjustments": adjustment.add}
+ACCEPTS = {
+    "prices": channel_price.add,
+    "rules": plan.add_rules,
+    "orders": order.accept,
+    "refunds": refund.accept,
+    "adjustments": adjustment.add,
+}
 # Sorting and hashing by the million. temp_buffers stay as they are on a connection that has had temporary tables before.
 WORK_MEMORY = """
     SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2;

@@ -10,6 +10,7 @@ import msgspec
 from qucheng.bundle import books, brand_file, importing
 from qucheng.core import db, errors
 from qucheng.identity import brand as brands
+from qucheng.identity import legal_opinion
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -123,7 +124,12 @@ async def _require_news(brand: Brand, kept: Kept, number: int, out: Path | None)
 
 
 def require_same(stored: Brand, given: Brand) -> None:
-    """Raises SettingsDifferError, which names what differs."""
+    """Raises SettingsDifferError, which names what differs.
+
+    In a brand that was founded here no opinion holds by what a bundle says of it, so its last day there makes no difference.
+    """
+    if stored.expires_on == legal_opinion.NEVER and given.expires_on is not None:
+        given = msgspec.structs.replace(given, expires_on=stored.expires_on)
     ours, theirs = (
         {f"{table}.{key}": v for table, keys in brand_file.settings(b).items() for key, v in keys.items()}
         for b in (stored, given)

@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": ("runs:app", "Settlement runs: list, show, issue, discard, render, zip."),
     "explain": ("books:explain", "Tell the life of one figure: line, rule, rate, rounding, cap, refunds, statement, journal."),
     "books": ("books:app", "Check that the books agree with themselves."),
+    "plan": ("plans:app", "Lint a commission plan that is described in a file."),
     "user": ("users:app", "People of the platform: make the first operator."),
     "audit": ("audit:app", "The trail of who did what: verify its chains, seal it."),
     "tasks": ("tasks:app", "Background work: list, retry, cancel."),

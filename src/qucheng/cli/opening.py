@@ -6,7 +6,7 @@ import asyncio
 import sys
 import uuid
 
-from qucheng.bundle import demo_file, demo_keys, demo_months, demo_platform
+from qucheng.bundle import demo_desks, demo_file, demo_keys, demo_months, demo_platform
 from qucheng.bundle import progress as progresses
 from qucheng.core import clock, crypto, errors, ids, platform, settings, task
 from qucheng.jobs import handlers, runner
@@ -52,6 +52,7 @@ async def _open(current: settings.Settings, base_url: str, report: progresses.Pr
                 pair = await demo_months.pair(keys=crypto.keys(current.var / "keys"), brand=brand, now=now)
                 while (asked := await demo_months.step(brand=brand, people=pair, now=clock.now())) is not None:
                     await _finish(asked, tools, report)
+                await demo_desks.fill(keys=crypto.keys(current.var / "keys"), brand=brand, now=clock.now())
         await demo_platform.finish()
     return found
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,7 +20,6 @@ from qucheng.settlement import dispute
 
 if TYPE_CHECKING:
     import datetime as dt
-    import uuid
 
     from qucheng.identity import permissions
     from qucheng.identity.brand import Brand
@@ -230,6 +230,8 @@ async def execute(*, brand: Brand, approval: approvals.Approval, actor: audit.Ac
                 *(allowed.maker, allowed.checker, allowed.id, said["dispute"]),
             )
             await _record(brand, allowed, actor)
+            if said["dispute"] is not None:
+                await dispute.tell_answered(brand_id=brand.id, dispute_id=uuid.UUID(said["dispute"]))
     except asyncpg.LockNotAvailableError:
         raise BooksBusyError("A delivery is being taken in: this can be done when it is in the books.") from None
     except asyncpg.UniqueViolationError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from qucheng.catalog import price_publish
+from qucheng.commission import plan_publish
 from qucheng.core import audit, db
 from qucheng.identity import approval as approvals
 from qucheng.identity import brand as brands
+from qucheng.identity import legal_opinion, permissions
 from qucheng.identity import membership as memberships
-from qucheng.identity import permissions
 from qucheng.settlement import adjustment, issuance
 
 if TYPE_CHECKING:
@@ -27,9 +29,12 @@ class Executor(Protocol):
 
 
 EXECUTORS: dict[str, Executor] = {
+    price_publish.ACTION: price_publish.execute,
     issuance.ACTION: issuance.execute,
     "adjustment.add": adjustment.execute,
     "role.grant": memberships.execute_grant,
+    plan_publish.ACTION: plan_publish.execute,
+    legal_opinion.ACTION: legal_opinion.execute,
 }
 
 

@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from qucheng.core import audit, db, errors, ids
+from qucheng.identity import notification
 
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
@@ -161,6 +162,8 @@ async def open_(
             )
             after = {"statement": statement_no, "position": position, "reason": said}
             await audit.record(brand_id=brand_id, actor=actor, action="dispute.open", subject=str(dispute_id), after=after)
+            values = {"statement_no": statement_no, "reseller": reseller}
+            await notification.tell(brand_id=brand_id, kind="dispute.opened", subject=str(dispute_id), values=values)
     except asyncpg.UniqueViolationError:
         raise DisputeStandsError("This row is disputed already: wait for the answer.") from None
     except asyncpg.ForeignKeyViolationError as error:
@@ -185,7 +188,22 @@ async def reject(*, brand: Brand, dispute_id: uuid.UUID, reason: str, actor: aud
         await audit.record(
             brand_id=brand.id, actor=actor, action="dispute.reject", subject=str(dispute_id), after={"reason": said}
         )
-        return await read(brand_id=brand.id, dispute_id=dispute_id)
+        return await tell_answered(brand_id=brand.id, dispute_id=dispute_id)
+
+
+async def tell_answered(*, brand_id: uuid.UUID, dispute_id: uuid.UUID) -> Dispute:
+    """In the transaction of the answer: whoever opened it is told, and nobody else waits for it. Returns it as it then is."""
+    answered = await read(brand_id=brand_id, dispute_id=dispute_id)
+    await notification.settle(brand_id=brand_id, kind="dispute.opened", subject=str(dispute_id))
+    await notification.tell(
+        brand_id=brand_id,
+        kind="dispute.decided",
+        subject=str(dispute_id),
+        values={"statement_no": answered.statement_no, "state": answered.state},
+        to=[answered.opened_by],
+        reseller=answered.reseller,
+    )
+    return answered
 
 
 async def require_open(dispute_id: uuid.UUID) -> str:

@@ -108,7 +108,12 @@ def lay_out(document: StatementDocument, lines_csv: bytes, public_url: str | Non
 
 def style_source() -> str:
     """Fonts and styles of every statement."""
-    return document_fonts.FONT_FACES + _TEMPLATES.joinpath("statement.css").read_text(encoding="utf-8")
+    return document_fonts.FONT_FACES + template_text("statement.css")
+
+
+def template_text(name: str) -> str:
+    """A file beside the statement's own, for papers in its hand."""
+    return _TEMPLATES.joinpath(name).read_text(encoding="utf-8")
 
 
 def _margins(view: document_view.View, texts: document_texts.Texts) -> str:

@@ -81,8 +81,8 @@ class Renderer:
     `files` is a mapping by format, or a `str`: the reason why there is none. Results come in the order of the items. No more than
     two statements for each process are held at a time, so that a hundred thousand take no more memory than ten.
 
-    `timeout` is for one statement, in seconds; `memory` for one process, in bytes. `work` is there for the tests of hangs and
-    crashes and for nothing else. One thread at a time renders.
+    `timeout` is for one statement, in seconds; `memory` for one process, in bytes. `work` makes the files, a
+    statement's unless said otherwise. One thread at a time renders.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from qucheng.core import audit, db, errors
+from qucheng.identity import notification
 from qucheng.settlement import document_store, run
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 ISSUED = "SELECT number FROM settlement_run WHERE period = $1 AND state = 'issued' AND published_at IS NULL"
 PUBLISH = """
     UPDATE settlement_run SET published_at = $3, published_by = $4 WHERE period = $1 AND number = $2 AND state = 'issued' AND published_at IS NULL"""
+# $5: the period
+STATEMENTS = """
+    SELECT reseller, jsonb_build_object('statement_no', statement_no, 'period', period, 'number', number) AS content FROM statement WHERE period = $5"""
 RENDERING = """
     SELECT EXISTS (SELECT 1 FROM task WHERE brand = $1 AND kind = $2 AND state IN ('waiting', 'running') AND subject ->> 'period' = $3)"""
 
@@ -97,4 +101,7 @@ async def _publish(brand: Brand, starts_on: dt.date, number: int, actor: audit.A
         action="run.publish",
         subject=run.code_of(brand, chosen),
         after={"statements": chosen.statements, "without_documents": missing},
+    )
+    await notification.tell_found(
+        brand_id=brand.id, kind="statement.published", subject=f"{starts_on:%Y-%m}", query=STATEMENTS, arguments=[starts_on]
     )

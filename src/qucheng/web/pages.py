@@ -16,6 +16,7 @@ from litestar.enums import MediaType
 
 from qucheng.core import crypto, money
 from qucheng.identity import membership as memberships
+from qucheng.identity import notification
 from qucheng.identity import user as users
 from qucheng.web import assets, auth, csrf, guards, navigation, texts
 from qucheng.web import site as sites
@@ -23,6 +24,8 @@ from qucheng.web import site as sites
 if TYPE_CHECKING:
     from litestar import Request
     from litestar.connection import ASGIConnection
+
+    from qucheng.identity import permissions
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # beside the package in a wheel, at the root of a checkout
@@ -126,6 +129,7 @@ async def view(
             "person": await _person(request),
             "who": visit.who,
             "navigation_entries": _navigation(request),
+            "unread": await _unread(visit.who),
             "csrf": csrf.token(site, bound),
             "faults": (),
             "next": "/",
@@ -189,6 +193,11 @@ def _navigation(request: Request[Any, Any, Any]) -> list[navigation.Entry]:
     who = auth.visit(request).who
     served = frozenset(route.path for route in request.app.routes)
     return navigation.entries(who.permissions, served) if who is not None else []
+
+
+async def _unread(who: permissions.Principal | None) -> int:
+    """For the bell at the head of the page."""
+    return await notification.unread(who=who) if who is not None and "notifications.read" in who.permissions else 0
 
 
 async def _person(request: Request[Any, Any, Any]) -> Person | None:

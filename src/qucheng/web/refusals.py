@@ -84,7 +84,50 @@ SENTENCES = {
     ),
     "exception.gone": n_("This is not there any more, or has other figures now: look at the list again."),
     "exception.note": n_("Say what you found, in 1 to 500 characters."),
+    "brand.plan_kept": n_("The delivery brings new rules, but the plan of this brand is kept here. Nothing of it was taken in."),
+    "plan.rule_stale": n_("The rule was changed meanwhile, so nothing was saved. Look at it, then save again."),
+    "plan.draft_closed": n_("There is no open draft, or it was submitted meanwhile, so nothing was saved."),
+    "plan.effective": n_(
+        "The first day of a plan is tomorrow at the earliest, not before that of the plan it follows, and before any of its new rules ends."
+    ),
+    "plan.busy": n_("A delivery is being taken in, so nothing was decided. You can try again in %(wait)s."),
+    "plan.base_moved": n_("Something was published or delivered since the draft was opened."),
+    "plan.unchanged": n_("The draft has the same rules as what is in force."),
+    "plan.state": n_("The plan is not submitted any more. The page shows it as it is now."),
+    "plan.refused": n_("The law or the policy does not allow this plan."),
+    "plan.unknown": n_("There is no such plan."),
+    "plan.certificate_not_ready": n_("The certificate is not made yet. It is made within a minute of the approval."),
+    "plan.description": n_("The plan can't be read: it is neither a table with the columns of rules.csv nor TOML."),
     "approval.ask": n_("Your role does not ask for this."),
+    "agreement.changed": n_("The agreement is another one by now: read it again."),
+    "application.unknown": n_("There is no application behind this link."),
+    "reseller.unknown": n_("There is no such reseller."),
+    "identity.missing": n_("Nobody has written down who this reseller is: it came with a delivery."),
+    "policy.opinion_not_needed": n_("This policy needs no opinion."),
+    "policy.opinion_asked": n_("An opinion waits for its approval already."),
+    "policy.opinion_dates": n_(
+        "The opinion would be over before it begins, or hold longer than twelve months. Nothing was approved."
+    ),
+    "portal_text.unknown": n_("There is no such text, or it is ended already."),
+    "price.version_unknown": n_("There is no such price version."),
+    "price.draft_exists": n_("There is a draft of the prices already, or one waits for approval."),
+    "price.state": n_("The draft was submitted or closed meanwhile, so nothing was saved."),
+    "price.no_changes": n_("The draft has the same prices as the version it was made from."),
+    "price.faults": n_(
+        "Some prices are under the floor, some floors under the cost, or something is priced where it is not sold."
+    ),
+    "price.overtaken": n_("Another version was approved meanwhile. Bring the draft up to date first."),
+    "price.effective_on": n_("Prices take effect after today at the earliest, and not before the version they were made from."),
+    "price.rows": n_("Some rows are wrong, so nothing of the file was taken."),
+    "price.file_unknown": n_("There is no such file, or it is no longer kept: send it again."),
+    "brand.prices_kept": n_(
+        "The delivery brings new prices, but the prices of this brand are kept here. Nothing of it was taken in."
+    ),
+    "sheet.unreadable": n_(
+        "The file cannot be read: it is neither a CSV in UTF-8 or GB 18030 nor a workbook (XLSX), or it is damaged or locked."
+    ),
+    "sheet.too_large": n_("The file is too large: at most 8 MB, 20,000 rows, 64 columns and 2,000 letters in a cell."),
+    "sheet.columns": n_("The first row does not name the columns."),
 }
 SECOND, MINUTE = n_("%(n)s seconds"), n_("%(n)s minutes")
 SECONDS_SHOWN = 90

@@ -29,6 +29,9 @@ FIGURES = {
     "mark": "SELECT count(finished_at) FROM demonstration",
     "lines": "SELECT count(*) FROM order_line l JOIN brand b ON b.id = l.brand_id WHERE l.paid_on < '2026-11-01' AND b.code = 'lanxi'",
     "intakes": "SELECT count(*) FROM intake",
+    "desks": "SELECT array[(SELECT count(*) FROM price_version), (SELECT count(*) FROM plan_version), (SELECT count(*) FROM agreement),"
+    " (SELECT count(*) FROM agreement_acceptance), (SELECT count(*) FROM application WHERE state = 'waiting'),"
+    " (SELECT count(*) FROM standing_change), (SELECT count(*) FROM portal_text), (SELECT count(DISTINCT tag) FROM sku_tag)]",
     "statements": "SELECT array_agg(b.code || ' ' || s.period || ' ' || s.n || ' ' || s.net ORDER BY b.code, s.period) FROM brand b"
     " JOIN (SELECT brand_id, period, count(*) AS n, sum(net_minor) AS net FROM statement GROUP BY 1, 2) s ON s.brand_id = b.id",
     "allowed": "SELECT count(*) FROM approval WHERE state = 'executed' AND action = 'run.issue' AND maker <> checker",
@@ -43,7 +46,10 @@ WHOLE = {
     "keys": 3,
     "mark": 1,
     "lines": 19_990,
-    "intakes": 3,
+    # the last brought a plan
+    "intakes": 4,
+    # of both brands: versions of prices and of the plan, agreements and who agreed, applications, the frozen, texts, tags
+    "desks": [5, 2, 2, 8, 4, 2, 4, 5],
     "statements": [
         "lanxi 2026-08-01 57 5197290",
         "lanxi 2026-09-01 59 6141048",

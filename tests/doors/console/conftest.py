@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page lists people of several tests: the same keys open all of them."""
-    return tmp_path_factory.mktemp("console") / "var"
+    return tmp_path_factory.mktemp("pages") / "var"
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import uuid
 from typing import TYPE_CHECKING
@@ -14,8 +13,8 @@ from tests.rooms.identity import people
 
 from qucheng.core import audit, clock
 from qucheng.identity import brand as brands
+from qucheng.identity import legal_opinion, queries
 from qucheng.identity import membership as memberships
-from qucheng.identity import queries
 
 if TYPE_CHECKING:
     import asyncpg
@@ -112,11 +111,12 @@ async def test_two_tiers_need_an_opinion_and_its_end(house: browser.House, brand
     form = a_form(policy="cn-two-tier", legal_opinion="沪律 2026-7", expires_on="2027-01-31")
     assert (await visitor.send("/brands/new", **form)).status_code == 303
     made = await brands.require(form["code"])
+    # no day of it counts before two people of the brand rely on it
     assert (made.policy, made.legal_opinion, made.expires_on, made.max_levels) == (
-        "cn-two-tier", "沪律 2026-7", dt.date(2027, 1, 31), 2,
+        "cn-two-tier", "沪律 2026-7", legal_opinion.NEVER, 2,
     )  # fmt: skip
     await visitor.get(f"/brands/{form['code']}")
-    assert "31 Jan 2027" in visitor.page
+    assert "no day yet: two people of the brand have to rely on it first" in visitor.page
 
 
 async def test_a_code_is_taken_once_and_a_second_click_makes_no_second(

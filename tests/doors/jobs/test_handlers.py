@@ -10,11 +10,15 @@ import pytest
 
 from qucheng import worker
 from qucheng.bundle import upload
+from qucheng.catalog import price_export, sku_export
+from qucheng.commission import plan_publish
 from qucheng.core import audit, audit_heads, clock, crypto, db, ids, letter, settings, task
 from qucheng.identity import trail
+from qucheng.insight import evidence
 from qucheng.jobs import handlers, runner
 from qucheng.ledger import export
-from qucheng.settlement import advance, document_store, statement_export
+from qucheng.network import queries as network_queries
+from qucheng.settlement import advance, document_store, plan_simulation, statement_export
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +41,8 @@ async def performed(kind: str, current: settings.Settings, **subject: object) ->
 async def test_what_is_asked_for_has_a_handler() -> None:
     asked = {each.kind for each in worker.TIMETABLE} | {advance.SETTLE, advance.ISSUE, document_store.RENDER, letter.SEND}
     asked |= {upload.TAKE_IN, export.JOURNAL, export.TRIAL_BALANCE, trail.EXPORT, statement_export.LIST, statement_export.ARCHIVE}
+    asked |= {evidence.PACK, sku_export.KIND, price_export.KIND, network_queries.LIST}
+    asked |= {plan_simulation.KIND, plan_publish.CERTIFICATE}
     assert asked == set(handlers.HANDLERS)
 
 

@@ -26,6 +26,8 @@ ROWS = {
     "api_key": "to_jsonb(t) - 'last_used_on'",
     "session": "to_jsonb(t) - 'seen_at' || CASE t.ending WHEN 'expired' THEN '{\"ending\": null, \"ended_at\": null}' ELSE '{}' END::jsonb",
 }
+# what these name is the brand's, for each of its resellers alike
+OF_ALL_RESELLERS = frozenset({"/portal/products/{code}/image"})
 LEFT_OUT = frozenset({"api_nonce", "process"})
 
 
@@ -124,7 +126,7 @@ def _at_home(route: table.Route, person: world.Person) -> bool:
         return person.name == world.HOLDER
     if person.place == "platform":  # what a brand has people of its own for is nothing of the operator's
         return not route.path.startswith("/approvals")
-    return person.place == "own" and person.reseller in (None, world.RESELLER)
+    return person.place == "own" and (route.path in OF_ALL_RESELLERS or person.reseller in (None, world.RESELLER))
 
 
 def right_person(route: table.Route, there: world.World) -> world.Person:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
+import zoneinfo
 from typing import TYPE_CHECKING
 
 import msgspec
 from tests import books
+from tests.rooms.catalog import goods
 from tests.rooms.identity import people
+from tests.rooms.network import desk
 
+from qucheng.catalog import catalog_import, channel, image, price_records, price_upload, price_version, rules, sku
+from qucheng.commission import plan_draft
 from qucheng.core import audit, clock, crypto, db, exports, task
-from qucheng.identity import api_key
+from qucheng.identity import api_key, notification
 from qucheng.identity import invitation as invitations
-from qucheng.settlement import adjustment, dispute, document_chunk, document_folder, document_store, run
+from qucheng.network import admission, agreement, application, compliance_report, portal_text, tier
+from qucheng.settlement import adjustment, dispute, document_chunk, document_folder, document_store, plan_simulation, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,10 +88,20 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
             ),
             "key_id": await _key(keys, brand.id, sender),
             "approval_id": await _asked(brand, cast),
+            "notification_id": await _told(owner, brand.id, holder),
+            "text_id": await _text(brand, owners),
             "version": "0",
             "path": "app.css",
         },
         "/runs": {"code": (await run.listing(brand=brand))[0].period.strftime(f"{brand.code}-%Y%m-1")},
+        **await _applied(keys, brand, people.principal(cast.maker, brand.id, "manager")),
+        "/plans": await _planned(brand, cast),
+        "/products": await _goods(brand, sender),
+        "/portal/products": {"code": "card"},
+        "/api/v1/skus": {"code": await _own_product(brand, sender)},
+        "/channels": {"code": "own-shop"},
+        "/tiers": {"code": "own-tier"},
+        "/prices": await _priced(brand, var, sender),
         "/brands": {"code": brand.code, "invitation_id": await _first_owner(owner, keys, brand.id)},
         "/portal/team": {
             "membership_id": str(await people.role_of(seller.user_id, brand.id)),
@@ -96,6 +112,78 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
             "invitation_id": await _invited(keys, operator, audit.PLATFORM, "operator"),
         },
     }
+
+
+async def _text(brand: Brand, who: permissions.Principal) -> str:
+    """A text to resellers, and the network's reports of the months before."""
+    await compliance_report.make(brand=brand, now=clock.now())
+    day = dt.date(2026, 2, 1)
+    words = portal_text.Words(kind="help", title_en="Refunds", body_en="A refund takes its commission back.", starts_on=day)
+    return str(await portal_text.publish(brand=brand, words=words, today=day, actor=people.actor(who)))
+
+
+async def _applied(keys: crypto.Keys, brand: Brand, who: permissions.Principal) -> Values:
+    """An agreement in force, and somebody who has applied."""
+    now = clock.now()
+    day = now.astimezone(zoneinfo.ZoneInfo(brand.time_zone)).date()
+    actor = people.actor(who)
+    await agreement.publish(brand_id=brand.id, **desk.TEXTS, effective_on=day, day=day, actor=actor, now=now)
+    current = await agreement.in_force(brand_id=brand.id, day=day)
+    assert current is not None
+    made = []
+    for number in (desk.NUMBER, "E1234567"):
+        document = "cn-id" if number == desk.NUMBER else "other"
+        made.append(
+            await application.submit(
+                keys=keys, brand=brand, form=desk.form(current, document=document, number=number), address="198.51.100.7",
+                locale="en", day=day, actor=desk.APPLICANT, now=now,
+            )
+        )  # fmt: skip
+    chosen = desk.chosen("R-new", joined_on=day)
+    await admission.approve(
+        keys=keys, principal=who, brand=brand, application_id=made[1], chosen=chosen, day=day, actor=actor, now=now
+    )
+    return {
+        "/applications": {"application_id": str(made[0])},
+        "/join": {"brand_code": brand.code},
+        # the other brand has resellers of the same codes as those that came with the delivery
+        "/resellers/": {"code": chosen.code},
+        "/resellers/agreements": {"number": "1"},
+    }
+
+
+async def _priced(brand: Brand, var: Path, sender: uuid.UUID) -> dict[str, str]:
+    """A draft of prices, and a file that waits to be taken into it."""
+    actor = people.actor(people.principal(sender, brand.id, "owner"))
+    number = await price_version.open_draft(brand_id=brand.id, actor=actor, now=clock.now())
+    row = price_records.RowIn(row=2, sku="card", channel="", tier="", price="10", starts_on="2026-03-01", ends_on="")
+    file_id = await price_upload.keep(
+        folder=var / price_upload.FOLDER, brand_id=brand.id, file_name="p.csv", rows=[row], sent_by=sender, now=clock.now()
+    )
+    return {"number": str(number), "file_id": str(file_id)}
+
+
+async def _goods(brand: Brand, sender: uuid.UUID) -> dict[str, str]:
+    """A product with an image, a channel and a tier that no other brand has, and a file that waits to be applied."""
+    actor = people.actor(people.principal(sender, brand.id, "owner"))
+    facts = rules.Facts(name="own", category="own", list_price_minor=100)
+    await sku.create(brand_id=brand.id, code="own-article", facts=facts, cost_minor=0, actor=actor, now=clock.now())
+    await channel.create(brand_id=brand.id, code="own-shop", name="own", kind="agency", deviation="flag", actor=actor)
+    await tier.create(brand_id=brand.id, code="own-tier", name="own", rank=9, actor=actor)
+    for code in ("own-article", "card"):
+        await image.put(brand_id=brand.id, sku=code, content=goods.png(), actor=actor, now=clock.now())
+    import_id = await catalog_import.keep(
+        brand=brand, file_name="p.csv", content=b"code,name\ncard,x\n", actor=actor, now=clock.now()
+    )
+    return {"code": "own-article", "import_id": str(import_id)}
+
+
+async def _own_product(brand: Brand, sender: uuid.UUID) -> str:
+    """One whose code the other brand has not."""
+    actor, code = people.actor(people.principal(sender, brand.id, "owner")), "K-only"
+    facts = rules.Facts(name="of this brand alone", category="video", list_price_minor=100)
+    await sku.create(brand_id=brand.id, code=code, facts=facts, cost_minor=0, actor=actor, now=clock.now())
+    return code
 
 
 async def _key(keys: crypto.Keys, brand_id: uuid.UUID, sender: uuid.UUID) -> str:
@@ -115,6 +203,22 @@ async def _asked(brand: Brand, cast: Cast) -> str:
             note="agreed by telephone", actor=people.actor(who), now=clock.now(),
         )
     )  # fmt: skip
+
+
+async def _planned(brand: Brand, cast: Cast) -> dict[str, str]:
+    """A draft of a plan, and a simulation that was asked for."""
+    actor, month = people.actor(people.principal(cast.maker, brand.id, "manager")), dt.date(2026, 2, 1)
+    draft = await plan_draft.open_draft(brand=brand, actor=actor, now=clock.now())
+    asked = await plan_simulation.request(
+        brand=brand, number=draft.version.number, first=month, last=month, actor=actor, now=clock.now()
+    )
+    return {"number": str(draft.version.number), "simulation_id": str(asked)}
+
+
+async def _told(owner: asyncpg.Connection, brand_id: uuid.UUID, holder: uuid.UUID) -> str:
+    values = {"version": 1, "effective_on": "2026-12-01"}
+    assert await notification.tell(brand_id=brand_id, kind="plan.published", subject="1", values=values, to=[holder]) == 1
+    return str(await owner.fetchval("SELECT id FROM notification WHERE user_id = $1 AND kind = 'plan.published'", holder))
 
 
 async def _uploaded(owner: asyncpg.Connection, brand_id: uuid.UUID, sender: uuid.UUID) -> str:

@@ -23,7 +23,20 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 # shown whole to everybody of the brand: names and dates
-SHARED = {"brand", "tier", "channel", "period", "sku"}
+SHARED = {
+    "agreement",
+    "brand",
+    "tier",
+    "channel",
+    "period",
+    "sku",
+    "legal_opinion",
+    "portal_text",
+    "portal_text_end",
+    "sku_part",
+    "sku_image",
+    "price_live",
+}
 # which rows are a reseller's ($1) own
 NAMED = "reseller = $1"
 OWN_LINE = "(order_no, line_no) IN (SELECT order_no, line_no FROM order_line WHERE reseller = $1)"
@@ -47,6 +60,10 @@ OWN = {
             "membership",
             "invitation",
             "reseller_channel",
+            "agreement_acceptance",
+            "identity_verification",
+            "standing_change",
+            "notification",
         ),
         NAMED,
     ),
@@ -65,24 +82,54 @@ OWN = {
         ),
         OWN_STATEMENT,
     ),
+    "price_version": "state = 'approved' AND $1 <> ''",
+    "price_cell": "version IN (SELECT number FROM price_version WHERE state = 'approved')"
+    " AND (tier IS NULL OR tier IN (SELECT tier FROM placement_span WHERE reseller = $1))",
     "rule": f"code {OWN_RULE}",
     "rule_bracket": f"rule {OWN_RULE}",
+    "rule_end": f"rule {OWN_RULE}",
+    "rule_term": f"code {OWN_RULE}",
 }
 # may be added to, never read
 WRITTEN_ONLY = {"audit_record"}
 HIDDEN_COLUMNS = {
     "order_line": {"source_row", "buyer", "parent", "parent_tier", "grandparent", "grandparent_tier", "cost_minor"},
-    "sku": {"cost_minor"},
+    "sku": {"cost_minor", "hold_from", "sale_changed_at", "revision"},
+    "sku_part": {"share_ppm"},
     "refund": {"source_row"},
+    "price_version": {
+        *(
+            "based_on",
+            "restores",
+            "intake",
+            "name",
+            "maker",
+            "opened_at",
+            "submitted_at",
+            "sha256",
+            "approval",
+            "approver",
+            "approved_at",
+        )
+    },
     "dispute": {"decided_by"},
+    "notification": {"mail", "mailed_at"},
     "invitation": {"token_hash", "login_hash"},
+    "agreement": {"published_by"},
+    "identity_verification": {"reference", "verified_by"},
+    "standing_change": {"changed_by"},
+    "legal_opinion": {"reference", "author", "approver", "approval", "approved_on", "approved_at"},
+    "portal_text": {"published_by"},
+    "portal_text_end": {"ended_by", "ended_at"},
 }
 ADDED = {
     ("dispute", "INSERT"),
     ("statement_confirmation", "INSERT"),
     ("audit_record", "INSERT"),
+    ("agreement_acceptance", "INSERT"),
     ("membership", "UPDATE"),
     ("invitation", "UPDATE"),
+    ("notification", "UPDATE"),
 }
 
 

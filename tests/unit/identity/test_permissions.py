@@ -39,6 +39,8 @@ def test_a_seller_sees_no_statement() -> None:
         "own.team.invite",
         "own.team.revoke",
         "own.profile.change",
+        "own.compliance.read",
+        "own.agreements.accept",
     }
 
 

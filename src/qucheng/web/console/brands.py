@@ -10,7 +10,7 @@ from litestar import Request, Response, get, params, post
 from qucheng.bundle import brand_file
 from qucheng.core import clock, errors, limits
 from qucheng.identity import brand as brands
-from qucheng.identity import founding, invitation_row, queries
+from qucheng.identity import founding, queries
 from qucheng.identity import invitation as invitations
 from qucheng.identity import user as users
 from qucheng.web import auth, guards, pages, refusals
@@ -110,29 +110,11 @@ async def detail(request: Request[Any, Any, Any], code: params.FromPath[str]) ->
 @post("/brands/{code:str}/owners", opt=guards.page("brands.create"), status_code=200)
 async def invite_owner(request: Request[Any, Any, Any], code: params.FromPath[str]) -> Response[Any]:
     """In the place of a first owner who did not come."""
-    sent, site = await pages.form(request), sites.of(request)
-    brand = await _brand(code)
+    sent, brand = await pages.form(request), await _brand(code)
     wanted = people.Wanted(login=sent.get("login", "").strip(), locale=brand.locale)
     try:
-        users.address(wanted.login)
-        await site.limit(people.LETTERS, subject=str(auth.principal(request).user_id))
-        await invitations.invite(
-            keys=site.keys,
-            principal=auth.principal(request),
-            brand_id=brand.id,
-            login=wanted.login,
-            role="owner",
-            locale=people.language(brand.locale),
-            actor=auth.actor(request),
-            now=clock.now(),
-        )
-    except (
-        users.AddressMissingError,
-        invitation_row.InvitationStandsError,
-        invitations.RoleNotYoursToGiveError,
-        limits.LimitedError,
-        limits.LimiterDownError,
-    ) as refusal:
+        await people.invited(request, wanted, brand_id=brand.id, role="owner")
+    except people.NOT_INVITED as refusal:
         fault = people.fault(request, refusal)
         return await _detail(
             request, code, people.status_of(refusal), wanted, [pages.Fault(field="login", message=fault.message)]

@@ -7,10 +7,9 @@ from typing import Any
 
 from litestar import Request, Response, get, params, post
 
-from qucheng.core import audit, clock, limits
+from qucheng.core import audit, clock
 from qucheng.identity import invitation as invitations
-from qucheng.identity import invitation_row, queries
-from qucheng.identity import user as users
+from qucheng.identity import queries
 from qucheng.web import auth, guards, pages, refusals
 from qucheng.web import site as sites
 from qucheng.web.console import people
@@ -25,27 +24,11 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/operators/invite", opt=guards.page("operators.grant", form=HERE), status_code=200)
 async def invite(request: Request[Any, Any, Any]) -> Response[Any]:
-    sent, who, site = await pages.form(request), auth.principal(request), sites.of(request)
+    sent = await pages.form(request)
     wanted = people.Wanted(login=sent.get("login", "").strip(), locale="en" if sent.get("locale") == "en" else "zh-CN")
     try:
-        users.address(wanted.login)
-        await site.limit(people.LETTERS, subject=str(who.user_id))
-        await invitations.invite(
-            keys=site.keys,
-            principal=who,
-            brand_id=audit.PLATFORM,
-            login=wanted.login,
-            role="operator",
-            locale=people.language(wanted.locale),
-            actor=auth.actor(request),
-            now=clock.now(),
-        )
-    except (
-        users.AddressMissingError,
-        invitation_row.InvitationStandsError,
-        limits.LimitedError,
-        limits.LimiterDownError,
-    ) as refusal:
+        await people.invited(request, wanted, brand_id=audit.PLATFORM, role="operator")
+    except people.NOT_INVITED as refusal:
         return await _listed(
             request, people.status_of(refusal), wanted, [people.fault(request, refusal)], refusals.headers(refusal)
         )

@@ -36,6 +36,14 @@ FIELDS = {
     invitations.RoleNotYoursToGiveError: "role",
     approvals.NotAllowedToAskError: "role",
 }
+# why nobody is invited
+NOT_INVITED = (
+    users.AddressMissingError,
+    invitation_row.InvitationStandsError,
+    invitations.RoleNotYoursToGiveError,
+    limits.LimitedError,
+    limits.LimiterDownError,
+)
 SENTENCES = {
     "user.address_missing": n_("Enter an e-mail address: the invitation is a letter."),
     "invitation.stands": n_("They have this role, are invited to it, or somebody has asked for them."),
@@ -133,6 +141,26 @@ async def _given(request: Request[Any, Any, Any], wanted: Wanted) -> str:
         keys=site.keys, principal=who, login=wanted.login, role=role, locale=language(wanted.locale), actor=actor, now=now
     )
     return "asked"
+
+
+async def invited(request: Request[Any, Any, Any], wanted: Wanted, *, brand_id: uuid.UUID, role: permissions.Role) -> None:
+    """By letter, in the name of who asks, to be one of the brand's own people or of the platform's.
+
+    Raises AddressMissingError, InvitationStandsError, RoleNotYoursToGiveError, LimitedError, LimiterDownError.
+    """
+    who, site = auth.principal(request), sites.of(request)
+    users.address(wanted.login)
+    await site.limit(LETTERS, subject=str(who.user_id))
+    await invitations.invite(
+        keys=site.keys,
+        principal=who,
+        brand_id=brand_id,
+        login=wanted.login,
+        role=role,
+        locale=language(wanted.locale),
+        actor=auth.actor(request),
+        now=clock.now(),
+    )
 
 
 def language(name: str) -> Any:  # noqa: ANN401 - one of the two literals

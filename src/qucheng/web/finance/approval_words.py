@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qucheng.identity import approval as approvals
 from qucheng.identity import role_request
+from qucheng.web.console import plan_rates
 from qucheng.web.finance import facts
 from qucheng.web.texts import n_
 
@@ -18,6 +19,9 @@ ACTIONS = {
     "run.issue": n_("Issue a settlement run"),
     "adjustment.add": n_("Add an adjustment"),
     "role.grant": n_("Give a role"),
+    "plan.publish": n_("Publish a commission plan"),
+    "prices.publish": n_("Publish prices"),
+    "policy.opinion": n_("Rely on a lawyer's opinion"),
 }
 LABELS = {
     "brand": n_("Brand"),
@@ -37,7 +41,28 @@ LABELS = {
     "dispute": n_("Answers the dispute"),
     "login": n_("Login"),
     "role": n_("Role"),
+    "effective_on": n_("First day in force"),
+    "based_on": n_("Follows plan"),
+    "added": n_("New rules"),
+    "dropped": n_("Rules that end"),
+    "rules": n_("Rules in all"),
+    "worst_ppm": n_("Worst case of the price"),
+    "sha256": n_("Hash of the plan"),
+    "expires_on": n_("Holds until"),
 }
+# what the same name means in requests of one kind
+LABELS_OF = {
+    "plan.publish": {"version": n_("Plan")},
+    "prices.publish": {
+        "version": n_("Version"),
+        "name": n_("Name"),
+        "effective_on": n_("Takes effect on"),
+        "changes": n_("Number of changes"),
+        "based_on": n_("Made from version"),
+        "restores": n_("Brings back version"),
+    },
+}
+HIDDEN_OF = {"prices.publish": {"sha256", "effective_at"}}
 HIDDEN = {"reason_code", "reference_kind", "currency", "invitation"}
 
 
@@ -52,6 +77,10 @@ def headline(asked: approvals.Approval, brand: Brand) -> str:
         return f"{said['period']} · {facts.figure(brand, said['net_minor'])}"
     if asked.action == "adjustment.add":
         return f"{said['reseller']} · {facts.figure(brand, said['amount_minor'])}"
+    if asked.action == "plan.publish":
+        return f"{brand.code}-plan-{said['version']} · {said['effective_on']}"
+    if asked.action == "prices.publish":
+        return f"{said['version']} · {said['effective_on']}"
     return ""
 
 
@@ -60,15 +89,19 @@ async def rows(asked: approvals.Approval, brand: Brand, words: texts.Texts, keys
     said: dict[str, Any] = dict(asked.payload)
     if asked.action == "role.grant":
         said["login"] = (await role_request.read(keys=keys, brand_id=brand.id, approval_id=asked.id)).login
-    order = [*(name for name in LABELS if name in said), *(name for name in said if name not in LABELS)]
+    labels, hidden = {**LABELS_OF.get(asked.action, {}), **LABELS}, HIDDEN | HIDDEN_OF.get(asked.action, set())
+    labels |= LABELS_OF.get(asked.action, {})
+    order = [*(name for name in labels if name in said), *(name for name in said if name not in labels)]
     return [
-        (name, words.gettext(LABELS[name]) if name in LABELS else name, _value(brand, name, said[name]))
+        (name, words.gettext(labels[name]) if name in labels else name, _value(brand, name, said[name]))
         for name in order
-        if said[name] is not None and name not in HIDDEN
+        if said[name] is not None and name not in hidden
     ]
 
 
 def _value(brand: Brand, name: str, value: object) -> str:
     if name.endswith("_minor") and isinstance(value, int):
         return facts.figure(brand, value)
-    return str(value)
+    if name.endswith("_ppm") and isinstance(value, int):
+        return plan_rates.of_ppm(value)
+    return ", ".join(map(str, value)) or "—" if isinstance(value, list) else str(value)

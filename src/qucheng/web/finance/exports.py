@@ -21,6 +21,9 @@ KINDS = {
     "audit.export": n_("Audit log"),
     "document.archive": n_("Statements of a month"),
     "statement.list": n_("List of statements"),
+    "reseller.list": n_("List of resellers"),
+    "catalog.export": n_("Products"),
+    "compliance.pack": n_("Evidence pack"),
 }
 MOVING = ("received", "running")
 
