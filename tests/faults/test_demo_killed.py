@@ -27,6 +27,7 @@ STAGES = (
     "SELECT count(*) >= 1 FROM brand",
     "SELECT count(*) >= 7 FROM person",
     "SELECT count(*) >= 1 FROM api_key",
+    "SELECT count(*) >= 1 FROM application",
     "SELECT count(*) >= 3 FROM settlement_run WHERE state = 'issued'",
 )
 
@@ -62,5 +63,5 @@ def test_a_start_that_is_killed_is_completed_by_the_next(
         assert demo_state.figures(url) == left[-1]
         opening.open_platform(AT)
         # an hour that went by between two starts may have brought a delivery of its own
-        assert {**demo_state.figures(url), "intakes": 3} == demo_state.WHOLE
+        assert {**demo_state.figures(url), "intakes": demo_state.WHOLE["intakes"]} == demo_state.WHOLE
         assert demo_state.unusable(url, demo_file.read(settings.load())) == []
