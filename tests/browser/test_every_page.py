@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,10 @@ LOOKS: dict[screen.Language, list[tuple[int, screen.Theme]]] = {
     "zh-CN": [(1440, "light"), (390, "dark")],
     "en": [(390, "light"), (1440, "dark")],
 }
-LINKS = "() => [...new Set([...document.querySelectorAll('a[href]')].filter(a => a.origin === location.origin).map(a => a.pathname + a.search))]"
+LINKS = re.compile(r'<a\b[^>]*\bhref="(/[^"]*)"')
 MOST = 120
+# by this process, in each language
+looked: dict[screen.Language, set[str]] = {}
 PAGES = [route.path for route in table.routes() if route.audience == "pages" and route.method == "GET"]
 # the first that fits is the one: addresses without a parameter come first
 TEMPLATES = [
@@ -44,8 +47,11 @@ def template(address: str) -> str | None:
     return next((name for name, pattern in TEMPLATES if pattern.fullmatch(path)), None)
 
 
-async def pages_of(shown: screen.Screen) -> AsyncIterator[str]:
-    """Opens them from the first page on, along the links: of each kind of page the first that is met. Files are left out."""
+async def pages_of(shown: screen.Screen, known: set[str]) -> AsyncIterator[str]:
+    """Opens them from the first page on, along the links: of each kind of page the first that is met. Files are left out.
+
+    All of them are asked for; those that are known already are not opened.
+    """
     met: set[str] = set()
     waiting = [("/", "/")]
     while waiting and len(met) < MOST:
@@ -58,24 +64,33 @@ async def pages_of(shown: screen.Screen) -> AsyncIterator[str]:
         if answer.status != 200:
             shown.faults.append(f"{origin} leads to {address}, which answers {answer.status}")
         elif answer.headers.get("content-type", "").startswith("text/html"):
-            await shown.open(address)
-            waiting += [(address, link) for link in await shown.page.evaluate(LINKS)]
-            yield kind
+            waiting += [(address, html.unescape(link)) for link in dict.fromkeys(LINKS.findall(await answer.text()))]
+            if kind not in known:
+                await shown.open(address)
+                yield kind
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("role", ROLES)
 async def test_every_page_of_a_role_is_seemly(
-    stage: Stage, accounts: dict[permissions.Role, scene.Account], role: permissions.Role, language: screen.Language
+    stage: Stage,
+    accounts: dict[permissions.Role, scene.Account],
+    role: permissions.Role,
+    language: screen.Language,
+    request: pytest.FixtureRequest,
 ) -> None:
-    looks = LOOKS[language] if role in BOTH_WIDTHS else LOOKS[language][1:]
+    """Without --all, a page that was looked at as another role of the same place is asked for only."""
+    every = request.config.getoption("--all")
+    known = set() if every else looked.setdefault(language, set())
+    looks = LOOKS[language] if role in BOTH_WIDTHS or not every else LOOKS[language][1:]
     async with stage.opened(accounts[role], language) as shown:
-        async for kind in pages_of(shown):
+        async for kind in pages_of(shown, known):
             if role not in WITH_ACCOUNT and kind.startswith(ACCOUNT):
                 continue
+            known.add(kind)
             for width, theme in looks:
                 await shown.resize(width, theme)
                 await shown.seemly(f"{role}{kind.replace('/', '-').replace('{', '').replace('}', '')}".rstrip("-"))
-            if role in BOTH_WIDTHS:
+            if len(looks) > 1:
                 await shown.resize(320)
                 await shown.fits()

@@ -11,7 +11,7 @@ from litestar import Request, Response, get, params, post
 
 from qucheng.core import clock, errors, limits
 from qucheng.insight import placement_effect
-from qucheng.network import admission, application, placement
+from qucheng.network import admission, agreement, application, placement
 from qucheng.network import reseller as resellers
 from qucheng.web import auth, guards, pages, refusals
 from qucheng.web import site as sites
@@ -45,7 +45,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(HERE, opt=guards.page("network.change"))
 async def show(request: Request[Any, Any, Any]) -> Response[Any]:
-    brand, _ = await network_words.desk(request)
+    brand, day = await network_words.desk(request)
     decided = await application.listing(brand_id=brand.id, states=("approved", "rejected"))
     notice = NOTICES.get(request.query_params.get("done", ""))
     return await pages.view(
@@ -57,6 +57,7 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
         names=await facts.names(request, [each.decided_by for each in decided]),
         notice=pages.words(request).gettext(notice) if notice else None,
         join=sites.of(request).settings.public_url or "",
+        open=await agreement.in_force(brand_id=brand.id, day=day) is not None,
     )
 
 
