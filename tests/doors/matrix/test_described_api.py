@@ -103,7 +103,8 @@ def cases(operation: schemas.APIOperation[Any, Any, Any, Any], mode: GenerationM
 async def sent(ground: attempts.Ground, case: schemathesis.Case[Any], key: api_key.Issued) -> httpx.Response:
     """With the key's token, and signed where that is asked for."""
     # a header is bytes: what is not Latin-1 cannot be sent at all
-    case.headers = {name: value.encode("latin-1", "replace").decode("latin-1") for name, value in (case.headers or {}).items()}
+    for name, value in list((case.headers or {}).items()):
+        case.headers[name] = value.encode("latin-1", "replace").decode("latin-1")
     made = case.as_transport_kwargs(base_url=str(ground.client.base_url).rstrip("/"))
     if isinstance(made.get("data"), str | bytes):
         made["content"] = made.pop("data")

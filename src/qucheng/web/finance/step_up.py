@@ -24,6 +24,8 @@ REFUSED = (
 
 async def require(request: Request[Any, Any, Any], code: str) -> None:
     """Raises one of REFUSED. A code that was taken is used up, whatever becomes of what it was given for."""
+    if not code.strip():  # a field left empty is no try
+        raise second_factor.CodeWrongError("The code is wrong, or was used already.")
     site, who = sites.of(request), auth.principal(request)
     await site.limit(codes.CODES, subject=str(who.user_id))
     await second_factor.check(keys=site.keys, user_id=who.user_id, code=code[: codes.LONGEST_CODE], now=clock.now())
