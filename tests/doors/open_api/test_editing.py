@@ -6,14 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests import books
+from tests.doors.open_api import callers
 
 from qucheng.web.open_api import editing
 
 if TYPE_CHECKING:
     import asyncpg
     import httpx
-    from tests.doors.open_api import callers
 
     from qucheng.identity.brand import Brand
 
@@ -93,13 +92,13 @@ async def test_a_change_names_the_version_that_it_changes(
     machine: callers.Machine, owner: asyncpg.Connection, given: str | None, status: int, code: str
 ) -> None:
     tag = (await machine.get(PATH)).headers["etag"]
-    before = await books.everything(owner)
+    before = await callers.stored(owner)
     sent = given.replace("{tag}", tag).replace("{bare}", tag.strip('"')) if given is not None else None
     answer = await patch(machine, {"name": "x"}, sent)
     assert (answer.status_code, answer.json()["code"], answer.headers["content-type"]) == (
         status, code, "application/problem+json",
     )  # fmt: skip
-    assert await books.everything(owner) == before
+    assert await callers.stored(owner) == before
 
 
 async def test_one_of_several_tags_and_anything(machine: callers.Machine) -> None:
@@ -144,11 +143,11 @@ async def test_what_cannot_be_is_told_field_by_field_and_nothing_is_written(
     machine: callers.Machine, owner: asyncpg.Connection, body: dict[str, Any], pointers: set[str]
 ) -> None:
     tag = (await machine.get(PATH)).headers["etag"]
-    before = await books.everything(owner)
+    before = await callers.stored(owner)
     answer = await patch(machine, body, tag)
     assert (answer.status_code, answer.json()["code"]) == (422, "request.fields")
     assert {fault["pointer"] for fault in answer.json()["errors"]} == pointers
-    assert await books.everything(owner) == before
+    assert await callers.stored(owner) == before
 
 
 async def test_what_a_test_key_changes_is_answered_and_not_kept(
@@ -156,21 +155,21 @@ async def test_what_a_test_key_changes_is_answered_and_not_kept(
 ) -> None:
     machine = await make(brand, "catalog.read", "catalog.write", mode="test")
     tag = (await machine.get(PATH)).headers["etag"]
-    before = await books.everything(owner)
+    before = await callers.stored(owner)
     answer = await patch(machine, {"name": "tried"}, tag)
     assert (answer.status_code, answer.json()["name"], answer.headers["etag"] != tag) == (200, "tried", True)
     assert (await patch(machine, {"name": " "}, tag)).status_code == 422
-    assert await books.everything(owner) == before
+    assert await callers.stored(owner) == before
 
 
 async def test_another_brands_or_none(
     machine: callers.Machine, make: callers.Make, brand: Brand, owner: asyncpg.Connection
 ) -> None:
-    before = {name: text for name, text in (await books.everything(owner)).items() if name != "api_key"}
+    before = {name: text for name, text in (await callers.stored(owner)).items() if name != "api_key"}
     for path in ("/api/v1/skus/none", "/api/v1/skus/%00", "/api/v1/skus/CARD"):
         assert (await machine.get(path)).status_code == 404
         assert (await patch(machine, {"name": "x"}, "*", path)).status_code == 404
-    after = {name: text for name, text in (await books.everything(owner)).items() if name != "api_key"}
+    after = {name: text for name, text in (await callers.stored(owner)).items() if name != "api_key"}
     assert after == before
     reads = await make(brand, "catalog.read")
     assert (await patch(reads, {"name": "x"}, "*")).json()["code"] == "api_key.scope"

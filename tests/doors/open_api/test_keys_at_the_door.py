@@ -153,7 +153,8 @@ async def test_a_read_changes_nothing_but_the_day_of_use(make: callers.Make, bra
     machine = await make(brand, *(name for name, scope in api_key.SCOPES.items() if not scope.money))
     before = await callers.stored(owner)
     for path in READS:
-        assert (await machine.get(f"/api/v1/{path}")).status_code in {200, 409}, path
+        # a quote of nothing in particular is asked for wrongly
+        assert (await machine.get(f"/api/v1/{path}")).status_code in ({400} if path == "quotes" else {200, 409}), path
     after = await callers.stored(owner)
     assert {name for name in after if after[name] != before[name]} == {"api_key"}
     day = await owner.fetchval("SELECT last_used_on FROM api_key WHERE id = $1", machine.issued.id)

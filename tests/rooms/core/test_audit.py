@@ -164,7 +164,7 @@ async def test_control_without_the_lock_they_collide(brand: Brand, workspace: bo
     async with books.connected(workspace.owner) as owner:
         whole = await owner.fetchval("SELECT pg_get_functiondef('lock_brand'::regproc)")
         await owner.execute(
-            "CREATE OR REPLACE FUNCTION lock_brand(brand uuid, subject text) RETURNS void LANGUAGE sql AS 'SELECT NULL::void FROM pg_sleep(1)'"
+            "CREATE OR REPLACE FUNCTION lock_brand(brand uuid, subject text) RETURNS void LANGUAGE sql AS 'SELECT NULL::void FROM pg_sleep(3)'"
         )
         try:
             await asyncio.gather(*(broken(brand) for _ in range(4)))  # so many connections are open
