@@ -55,11 +55,11 @@ async def test_a_failure_is_written_down_and_not_raised(perform: Perform, monkey
 
 
 async def test_a_lease_is_prolonged_while_the_work_lasts(perform: Perform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(task, "LEASE_SECONDS", 1)
 
     async def long(work: task.Work, _: handlers.Tools) -> None:
         for _beat in range(10):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             assert await task.sweep() == 0
         async with work.finishing():
             pass
@@ -70,12 +70,12 @@ async def test_a_lease_is_prolonged_while_the_work_lasts(perform: Perform, monke
 
 
 async def test_without_the_heartbeat_it_would_be_swept(perform: Perform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(task, "LEASE_SECONDS", 1)
     monkeypatch.setattr(task, "BEAT_SECONDS", 60)
     swept = []
 
     async def long(_: task.Work, __: handlers.Tools) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         swept.append(await task.sweep())
 
     await perform(await added(monkeypatch, long))
