@@ -160,16 +160,22 @@ async def test_two_sealers_make_one_chain(brand: Brand) -> None:
 
 
 async def test_control_without_the_lock_they_collide(brand: Brand, workspace: books.Workspace) -> None:
-    await act(brand, *"abcdef")
+    await act(brand, "a")
     async with books.connected(workspace.owner) as owner:
         whole = await owner.fetchval("SELECT pg_get_functiondef('lock_brand'::regproc)")
         await owner.execute(
-            "CREATE OR REPLACE FUNCTION lock_brand(brand uuid, subject text) RETURNS void LANGUAGE sql AS 'SELECT NULL::void FROM pg_sleep(3)'"
+            "CREATE OR REPLACE FUNCTION lock_brand(brand uuid, subject text) RETURNS void LANGUAGE sql AS 'SELECT'"
         )
+        # between reading the end of the chain and adding to it: each has read long before the first has added
+        await owner.execute(
+            "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); RETURN NULL; END'"
+        )
+        await owner.execute("CREATE TRIGGER linger BEFORE INSERT ON audit_seal FOR EACH STATEMENT EXECUTE FUNCTION linger()")
         try:
             await asyncio.gather(*(broken(brand) for _ in range(4)))  # so many connections are open
             found = await asyncio.gather(*(audit.seal(brand.id) for _ in range(4)), return_exceptions=True)
         finally:
+            await owner.execute("DROP FUNCTION linger() CASCADE")
             await owner.execute(whole)
     # of those that read the same end of the chain one has added to it; the keys of the table refuse the others
     assert "UniqueViolationError" in {type(each).__name__ for each in found}
