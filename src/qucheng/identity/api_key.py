@@ -52,6 +52,11 @@ SCOPES = {
         Scope("journal.read"),
         Scope("adjustments.read"),
         Scope("adjustments.request", money=True),
+        Scope("orders.write", money=True, reseller=True),
+        Scope("refunds.write", money=True),
+        Scope("reservations.write", money=True, reseller=True),
+        Scope("stock.read", reseller=True),
+        Scope("cards.reveal", money=True),
     )
 }
 

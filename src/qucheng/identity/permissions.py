@@ -50,6 +50,9 @@ _READ_BOOKS = frozenset(
         "catalog.read",
         "prices.read",
         "compliance.read",
+        "insight.read",
+        "risks.read",
+        "stock.read",
     }
 )
 # what is sold, at what price, by whom, and what it earns
@@ -65,6 +68,11 @@ _SELLING = frozenset(
         "network.change",
         "compliance.export",
         "texts.change",
+        "risks.decide",
+        "stock.change",
+        "secrets.reveal",
+        "orders.refund",
+        "orders.resolve",
         "approvals.read",
     }
 )
@@ -93,6 +101,10 @@ _OWN_ROWS = frozenset(
         "own.below.read",
         "own.profile.read",
         "own.products.read",
+        "own.sales.create",
+        "own.links.read",
+        "own.pools.read",
+        "own.cards.reveal",
     }
 )
 
@@ -125,6 +137,7 @@ GIVEN: dict[Role, frozenset[str]] = {
         "roles.revoke",
         "people.invite",
         "keys.manage",
+        "webhooks.manage",
         "brand.change",
         "policy.request",
         "policy.approve",
@@ -138,7 +151,17 @@ GIVEN: dict[Role, frozenset[str]] = {
     "auditor": _READ_BOOKS
     | {"compliance.export", "audit.read", "audit.verify", "roles.read", "approvals.read", "journal.export", "documents.export"},
     "support": frozenset(
-        {"brand.read", "network.read", "catalog.read", "prices.read", "orders.read", "statements.read", "disputes.read"}
+        {
+            "brand.read",
+            "network.read",
+            "catalog.read",
+            "prices.read",
+            "orders.read",
+            "statements.read",
+            "disputes.read",
+            "stock.read",
+            "secrets.reveal",
+        }
     ),
     "admin": _OWN_ROWS
     | {
@@ -150,6 +173,7 @@ GIVEN: dict[Role, frozenset[str]] = {
         "own.profile.change",
         "own.compliance.read",
         "own.agreements.accept",
+        "own.allocations.request",
     },
     "seller": _OWN_ROWS - {"own.statements.read", "own.documents.read", "own.disputes.read"},
 }

@@ -41,6 +41,7 @@ def test_a_seller_sees_no_statement() -> None:
         "own.profile.change",
         "own.compliance.read",
         "own.agreements.accept",
+        "own.allocations.request",
     }
 
 
