@@ -13,6 +13,7 @@ from tests.rooms.identity import people
 
 from qucheng import app as wiring
 from qucheng.core import crypto, settings
+from qucheng.web import site as sites
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,8 +103,19 @@ class House:
         )
 
 
+# wired and not in use: wiring one takes longer than most tests do
+_apps: list[litestar.Litestar] = []
+
+
 @contextlib.asynccontextmanager
 async def house(var: Path, **environment: Any) -> AsyncIterator[House]:
-    app = wiring.create_app(settings.load({"QUCHENG_VAR": str(var), **environment}))
-    async with app.lifespan(), contextlib.AsyncExitStack() as browsers:
-        yield House(app, browsers)
+    """What differs between web processes stands in the app's state: so an app serves one test after the other."""
+    loaded = settings.load({"QUCHENG_VAR": str(var), **environment})
+    app = _apps.pop() if _apps else wiring.create_app(loaded)
+    site = app.state["site"] = sites.Site(loaded)
+    try:
+        async with contextlib.AsyncExitStack() as browsers:
+            yield House(app, browsers)
+    finally:
+        await site.close()
+        _apps.append(app)
