@@ -93,7 +93,13 @@ class House:
     def __init__(self, app: litestar.Litestar, browsers: contextlib.AsyncExitStack) -> None:
         self.app = app
         self.keys: crypto.Keys = app.state["site"].keys
+        self.as_wired = True
         self._browsers = browsers
+
+    def add(self, route: litestar.handlers.BaseRouteHandler) -> None:
+        """A route that the product has not; this app serves nobody after."""
+        self.as_wired = False
+        self.app.register(route)
 
     async def browser(self, address: str = "198.51.100.7", base: str = HOME, agent: str = "") -> Browser:
         transport = httpx.ASGITransport(self.app, client=(address, 40_000), raise_app_exceptions=False)  # type: ignore[arg-type]
@@ -115,7 +121,9 @@ async def house(var: Path, **environment: Any) -> AsyncIterator[House]:
     site = app.state["site"] = sites.Site(loaded)
     try:
         async with contextlib.AsyncExitStack() as browsers:
-            yield House(app, browsers)
+            made = House(app, browsers)
+            yield made
+        if made.as_wired:
+            _apps.append(app)
     finally:
         await site.close()
-        _apps.append(app)

@@ -114,8 +114,8 @@ def test_the_language_that_a_browser_prefers(header: str, language: str) -> None
 
 
 async def test_what_goes_wrong_is_a_page_in_both_languages(house: browser.House, guest: browser.Browser) -> None:
-    house.app.register(broken)
-    house.app.register(for_operators)
+    house.add(broken)
+    house.add(for_operators)
     await signed_in(house, guest)
     found = []
     for guest.language in ("en", "zh"):
@@ -188,7 +188,7 @@ async def test_a_route_that_does_not_say_who_may_come_in_is_not_served(
 
     with pytest.raises(guards.UnnamedRouteError, match="/unnamed"):
         guards.require_named(litestar.Litestar(route_handlers=[unnamed]))
-    house.app.register(unnamed)
+    house.add(unnamed)
     answer = await guest.get("/unnamed")
     assert (answer.status_code, "open" in answer.text) == (500, False)
 
