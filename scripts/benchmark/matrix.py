@@ -5,6 +5,9 @@
 A brand with three channels and two tiers in a workspace of its own, a web process on it and a manager with a draft. Each round
 opens the page with all SKUs on it and one of 50. Scrolling: the time between frames while the matrix runs through from end to
 end. An edit: from Enter in a cell to the row as the server has sent it back, told by the page itself. Goal: an edit under 100 ms.
+
+Beside the time of the clock stands the work, which other programs on the machine lengthen less: the CPU time of the web process
+and of its database for one request, and the same as a multiple of the yardstick, a page of the same app with nothing on it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -44,6 +48,10 @@ SCROLL = """() => new Promise((done) => {
     at < end ? requestAnimationFrame(step) : done(frames.slice(1));
   });
 })"""
+YARDSTICK = "/notifications"
+"""A page behind the same doors that shows nothing: who asks, what they may, and an empty list."""
+FETCH = "(path) => fetch(path).then((answer) => answer.text()).then((text) => text.length)"
+TICKS = os.sysconf("SC_CLK_TCK")
 EDIT = """([price]) => new Promise((done) => {
   const cell = document.activeElement, place = cell.closest('td').cellIndex, id = cell.closest('tr').id;
   cell.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}));
@@ -81,7 +89,7 @@ def bundle(folder: Path, skus: int) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path, skus: int, owner_url: str) -> AsyncIterator[tuple[Stage, scene.Account]]:
+async def stage(folder: Path, skus: int, owner_url: str) -> AsyncIterator[tuple[Stage, scene.Account, int]]:
     app_url = await _app_url(owner_url)
     keys = crypto.keys(folder / "var" / "keys")
     books_of = bundle(folder / "bundle", skus)
@@ -93,7 +101,7 @@ async def stage(folder: Path, skus: int, owner_url: str) -> AsyncIterator[tuple[
     addresses = {"DATABASE_URL": owner_url, "APP_DATABASE_URL": app_url, "REDIS_URL": valkey}
     with serving.web(folder / "var", **addresses) as web:
         async for browser in chromium.started():
-            yield Stage(f"http://127.0.0.1:{web.port}", owner_url, app_url, folder, keys, browser), manager
+            yield Stage(f"http://127.0.0.1:{web.port}", owner_url, app_url, folder, keys, browser), manager, web.process.pid
 
 
 async def _app_url(owner_url: str) -> str:
@@ -123,6 +131,41 @@ async def edited(shown: screen.Screen, edits: int) -> list[float]:
     return times
 
 
+def worked(pids: set[int]) -> float:
+    """CPU time of these processes and their children so far, in milliseconds."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(stat.parent.name) in pids or int(fields[1]) in pids:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks * 1000 / TICKS
+
+
+async def processes(web: int, owner_url: str) -> set[int]:
+    """The web process, and whoever works for it in the database."""
+    async with books.connected(owner_url) as owner:
+        rows = await owner.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    return {web, *(row["pid"] for row in rows)}
+
+
+async def yardstick(shown: screen.Screen, pids: set[int], rounds: int) -> float:
+    """The work of one request of the page with nothing on it."""
+    await shown.page.evaluate(FETCH, YARDSTICK)
+    before = worked(pids)
+    for _ in range(rounds):
+        await shown.page.evaluate(FETCH, YARDSTICK)
+    return (worked(pids) - before) / rounds
+
+
+def tell(name: str, work: float, unit: float) -> None:
+    print(f"{name:<34} CPU    {work:7.1f} ms   {work / unit:5.1f} × the page with nothing on it ({unit:.1f} ms)")
+
+
 def say(name: str, values: list[float]) -> None:
     ordered = sorted(values)
     print(f"{name:<34} median {statistics.median(ordered):7.1f} ms   worst {ordered[-1]:7.1f} ms   of {len(ordered)}")
@@ -132,20 +175,27 @@ async def measured(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             kernel.workspace() as owner_url,
-            stage(Path(folder), options.skus, owner_url) as (ground, manager),
+            stage(Path(folder), options.skus, owner_url) as (ground, manager, web),
             ground.opened(manager, "en") as shown,
         ):
             await shown.open("/prices")
             await shown.send("/prices/draft")
+            pids = await processes(web, owner_url)
+            unit = await yardstick(shown, pids, options.edits)
             for rows in (50, 500):
+                before = worked(pids)
                 found = [await painted(shown, rows) for _ in range(options.rounds)]
+                opened = (worked(pids) - before) / options.rounds
                 cells = await shown.page.locator(".cell").count()
                 print(f"\n{rows} rows a page: {cells:,} cells, {int(found[-1]['bytes']):,} bytes")
                 say("answered", [each["answered"] for each in found])
                 say("first paint", [each["first"] for each in found])
                 say("ready", [each["ready"] for each in found])
                 say("between frames while scrolling", await scrolled(shown))
+                tell("a page", opened, unit)
+                before = worked(pids)
                 say("an edit, to its row", await edited(shown, options.edits))
+                tell("an edit", (worked(pids) - before) / options.edits, unit)
 
 
 def main() -> None:

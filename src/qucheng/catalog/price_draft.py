@@ -47,8 +47,9 @@ STANDS = """
     FROM (SELECT DISTINCT ON (sku, channel, tier) * FROM price_change WHERE fault IS NULL ORDER BY sku, channel, tier, place) x
     LEFT JOIN price_edit e ON e.brand_id = current_brand() AND e.version = x.version AND e.limits = $1 AND e.sku = x.sku
         AND coalesce(e.channel, '') = x.channel AND coalesce(e.tier, '') = x.tier
-    LEFT JOIN price_key k ON k.brand_id = current_brand() AND k.version = x.version AND k.limits = $1 AND k.sku = x.sku
-        AND coalesce(k.channel, '') = x.channel AND coalesce(k.tier, '') = x.tier
+    LEFT JOIN (SELECT * FROM price_key WHERE brand_id = current_brand() AND version = $2 AND limits = $1
+                   AND sku = ANY ((SELECT array_agg(DISTINCT sku) FROM price_change)::text[])) k
+        ON k.sku = x.sku AND coalesce(k.channel, '') = x.channel AND coalesce(k.tier, '') = x.tier
     ORDER BY x.place"""
 
 
@@ -69,7 +70,7 @@ async def lay(
         await stage(version, changes, day)
         await db.connection().execute(script.read_text(encoding="utf-8"))
         await db.connection().execute(COUNT, limits, actor.user_id, now)
-        saved = await _saved(limits=limits)
+        saved = await _saved(version, limits=limits)
         await db.connection().execute("DROP TABLE price_change")
         if saved.saved:
             await price_version.record(brand_id, actor, "prices.edit", version, after=_recorded(saved.saved))
@@ -88,11 +89,11 @@ async def stage(version: int, changes: Sequence[dict[str, Any]], day: dt.date) -
     await db.connection().execute(STAGE, msgspec.json.encode(numbered).decode(), version, day)
 
 
-async def _saved(*, limits: bool) -> Saved:
+async def _saved(version: int, *, limits: bool) -> Saved:
     faults = await db.connection().fetch(
         "SELECT sku, nullif(channel, '') AS channel, nullif(tier, '') AS tier, fault FROM price_change WHERE fault IS NOT NULL ORDER BY place"
     )
-    stands = [(row["stale"], _stand(row, limits=limits)) for row in await db.connection().fetch(STANDS, limits)]
+    stands = [(row["stale"], _stand(row, limits=limits)) for row in await db.connection().fetch(STANDS, limits, version)]
     return Saved(
         saved=tuple(stand for stale, stand in stands if not stale),
         stale=tuple(stand for stale, stand in stands if stale),

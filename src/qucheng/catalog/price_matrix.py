@@ -192,19 +192,14 @@ def _row(row: asyncpg.Record, whole: _Whole, first: int, width: int) -> Row:
     )
 
 
-async def cell(*, brand_id: uuid.UUID, version: int, key: Key, day: dt.date, now: dt.datetime) -> Inspect | None:
-    """Everything about one cell; None where there is no such SKU. Raises PriceVersionUnknownError."""
+async def cell(
+    *, brand_id: uuid.UUID, version: int, key: Key, day: dt.date, now: dt.datetime, shown: Cell | None = None
+) -> Inspect | None:
+    """Everything about one cell; None where there is no such SKU. shown: as a matrix of that day has it. Raises PriceVersionUnknownError."""
     async with db.atomic(brand_id):
         base = await _based_on(version)
-        shown = await matrix(
-            brand_id=brand_id,
-            version=version,
-            columns=[Column(channel=key.channel, tier=key.tier)],
-            day=day,
-            now=now,
-            chosen=Filter(skus=(key.sku,)),
-        )
-        if not shown.rows:
+        place = shown or await _resolved(brand_id=brand_id, version=version, key=key, day=day, now=now)
+        if place is None:
             return None
         stand = await price_draft.stand(brand_id=brand_id, version=version, key=key)
         limits = await price_draft.stand(brand_id=brand_id, version=version, key=Key(key.sku), limits=True)
@@ -214,10 +209,16 @@ async def cell(*, brand_id: uuid.UUID, version: int, key: Key, day: dt.date, now
         key=key,
         stand=stand,
         base=() if before is None else before.pieces,  # type: ignore[arg-type] # of prices, as asked for
-        cell=shown.rows[0].cells[0],
+        cell=place,
         floor=limits.pieces,  # type: ignore[arg-type] # of limits, as asked for
         history=tuple(_past(row) for row in past if row["other"])[:MOST_HISTORY],
     )
+
+
+async def _resolved(*, brand_id: uuid.UUID, version: int, key: Key, day: dt.date, now: dt.datetime) -> Cell | None:
+    column = Column(channel=key.channel, tier=key.tier)
+    found = await matrix(brand_id=brand_id, version=version, columns=[column], day=day, now=now, chosen=Filter(skus=(key.sku,)))
+    return found.rows[0].cells[0] if found.rows else None
 
 
 def _past(row: asyncpg.Record) -> Past:

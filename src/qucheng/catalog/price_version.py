@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SELECT = """
     SELECT v.number, v.state, v.based_on, v.restores, v.intake IS NOT NULL AS imported, nullif(v.effective_at, '-infinity') AS effective_at, v.name,
            v.maker, v.opened_at, v.submitted_at, v.approval, a.state AS approval_state, v.approver, v.approved_at, v.sha256,
-           CASE WHEN v.state = 'discarded' THEN 0 ELSE (SELECT count(*) FROM price_difference(v.based_on, v.number)) END AS changes,
+           CASE WHEN v.state = 'discarded' OR NOT $2::boolean THEN 0 ELSE (SELECT count(*) FROM price_difference(v.based_on, v.number)) END AS changes,
            CASE WHEN v.state <> 'approved' THEN v.state WHEN v.effective_at > $1 THEN 'scheduled'
                 WHEN v.number = (SELECT max(o.number) FROM price_version o WHERE o.state = 'approved' AND o.effective_at <= $1) THEN 'live'
                 ELSE 'ended' END AS standing
@@ -41,22 +41,24 @@ async def versions(*, brand_id: uuid.UUID, now: dt.datetime, before: int | None 
     """The newest first. before: those with a smaller number."""
     async with db.atomic(brand_id):
         rows = await db.connection().fetch(
-            f"{SELECT} WHERE $2::integer IS NULL OR v.number < $2 ORDER BY v.number DESC LIMIT $3", now, before, most
+            f"{SELECT} WHERE $3::integer IS NULL OR v.number < $3 ORDER BY v.number DESC LIMIT $4", now, True, before, most
         )
     return [_version(row) for row in rows]
 
 
-async def read(*, brand_id: uuid.UUID, number: int, now: dt.datetime) -> Version:
+async def read(*, brand_id: uuid.UUID, number: int, now: dt.datetime, counted: bool = True) -> Version:
+    """counted: how many keys it changes, which is work; else changes is 0."""
     async with db.atomic(brand_id):
-        row = await db.connection().fetchrow(f"{SELECT} WHERE v.number = $2", now, number)
+        row = await db.connection().fetchrow(f"{SELECT} WHERE v.number = $3", now, counted, number)
     if row is None:
         raise price_errors.PriceVersionUnknownError(f"There is no price version {number}.")
     return _version(row)
 
 
-async def current(*, brand_id: uuid.UUID, now: dt.datetime) -> Current:
+async def current(*, brand_id: uuid.UUID, now: dt.datetime, counted: bool = True) -> Current:
+    """counted: how many keys the draft changes, which is work; else its changes is 0."""
     async with db.atomic(brand_id):
-        row = await db.connection().fetchrow(f"{SELECT} WHERE v.state IN ('draft', 'submitted')", now)
+        row = await db.connection().fetchrow(f"{SELECT} WHERE v.state IN ('draft', 'submitted')", now, counted)
         approved = await db.connection().fetchrow(
             "SELECT max(number) FILTER (WHERE effective_at <= $1) AS live, max(number) AS newest FROM price_version WHERE state = 'approved'",
             now,

@@ -90,8 +90,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 async def add(*, staged: str) -> None:
     await db.connection().execute(f"""
-        INSERT INTO sku (brand_id, code, name, category, list_price_minor, cost_minor)
-        SELECT current_brand(), code, name, category, list_price_minor, cost_minor FROM {staged} WHERE fault IS NULL""")
+        INSERT INTO sku (brand_id, code, name, category, list_price_minor, cost_minor, hold_from)
+        SELECT current_brand(), code, name, category, list_price_minor, cost_minor, hold_from FROM {staged} WHERE fault IS NULL""")
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from qucheng.identity.brand import Brand
+    from qucheng.identity.policy_value import Limits
 
 SQL = Path(__file__).with_name("linter.sql")
 POLICIES = Path(__file__).parents[1] / "network" / "policies.toml"
@@ -42,7 +43,7 @@ PPM_DECIMALS = 4  # of a percentage
 # The worst case of each set of rules, by code; of the codes in turn, the worst first. A rate of a price of 0 has no number.
 WORST = f"""
 SELECT code, rules, sku, channel, tier, nullif(starts_on, '-infinity') AS since, price::bigint AS price_minor, cost AS cost_minor,
-       div(pay + 999999, 1000000)::bigint AS commission_minor, rate_ppm, count(*) OVER () AS of
+       div(pay + 999999, 1000000)::bigint AS commission_minor, rate_ppm, max_total_rate_ppm::integer AS limit_ppm, count(*) OVER () AS of
 FROM (SELECT *, row_number() OVER (PARTITION BY code ORDER BY weight DESC, rules, sku, channel, tier, starts_on) AS place
       FROM (SELECT DISTINCT ON (code, rules) * FROM (
                 SELECT c.*, f.code, f.weight, CASE WHEN price > 0 THEN div(pay + price - 1, price)::bigint END AS rate_ppm
@@ -123,11 +124,14 @@ async def findings(
     rules: str = "rule_term",
     brackets: str = "rule_bracket",
     since: dt.date = dt.date.min,
+    limits: Limits | None = None,
+    version: int | None = None,
     most: int = MOST_FINDINGS,
 ) -> Report:
     """Looks at the brand's stored rules, or at a draft's in two temporary tables with the columns of those; saves nothing.
 
-    since: the first day that is looked at.
+    since: the first day that is looked at. limits: as if these held from that day on. version: of the
+    price book, as if it were in force from that day on.
     """
     async with db.atomic(brand.id):
         connection = db.connection()
@@ -135,9 +139,10 @@ async def findings(
             "CREATE TEMP TABLE lint_rule AS SELECT code, kind, level, sku, category, channel, tier, basis, rate_ppm, rate_minor,"
             f" priority, starts_on, ends_on FROM {rules};"
             f" CREATE TEMP TABLE lint_bracket AS SELECT rule, from_value, rate_ppm, rate_minor FROM {brackets};"
-            " ANALYZE lint_rule; ANALYZE lint_bracket; CREATE TEMP TABLE lint_since (since date)"
+            " ANALYZE lint_rule; ANALYZE lint_bracket; CREATE TEMP TABLE lint_since (since date, max_levels smallint, max_total_rate_ppm integer, version integer)"
         )
-        await connection.execute("INSERT INTO lint_since VALUES ($1)", since)
+        given = (limits.max_levels, limits.max_total_rate_ppm) if limits is not None else (None, None)
+        await connection.execute("INSERT INTO lint_since VALUES ($1, $2, $3, $4)", since, *given, version)
         await db.run_script(SQL.read_text(encoding="utf-8"))
         rows = [dict(row) for row in await connection.fetch(WORST, most)]
         worst = await connection.fetchrow(HIGHEST)
@@ -171,7 +176,7 @@ def _finding(row: dict[str, Any], brand: Brand) -> Finding:
 
 
 def _rate_exceeded(row: dict[str, Any], brand: Brand) -> tuple[str, str]:
-    limit = _percent(brand.max_total_rate_ppm)
+    limit = _percent(row["limit_ppm"])
     zh, en = _where(row)
     if row["rate_ppm"] is None:
         amount = money.format_plain(row["commission_minor"], brand.decimals)

@@ -1,5 +1,6 @@
 -- The worst cases of a plan. Before it runs, `lint_rule` and `lint_bracket` hold the rules, with the columns of rule and
--- rule_bracket, and `lint_since` the first day that is looked at. It leaves `lint_paid`, one row for each price of a SKU and each
+-- rule_bracket, and `lint_since` the first day that is looked at, with limits that are to hold from it on or none, and the
+-- version of the price book that is to be in force from it on or none. It leaves `lint_paid`, one row for each price of a SKU and each
 -- set of rules under which one unit at that price pays, and of these `lint_case`, those that pay too much. `pay` is that, in millionths of a minor unit; nothing is rounded or divided before the end.
 --
 -- What a filter never names is one: SKUs, categories, channels and tiers that neither a rule nor a price names become '',
@@ -7,18 +8,23 @@
 
 SET LOCAL work_mem = '64MB';
 
--- 1. Days, in slices in which neither the rules in force nor the levels that may earn change.
+-- 1. Days, in slices in which neither the rules in force nor the levels that may earn nor the limit of the rate change.
 CREATE TEMP TABLE lint_slice AS
 SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on,
-       CASE WHEN b.policy = 'cn-two-tier' AND day >= b.expires_on AND NOT EXISTS (
-           SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= day AND day < o.expires_on) THEN 1 ELSE b.max_levels END AS levels
+       least(n.max_levels, CASE WHEN b.policy = 'cn-two-tier' AND day >= b.expires_on AND NOT EXISTS (
+           SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= day AND day < o.expires_on) THEN 1 ELSE p.max_levels END) AS levels,
+       least(n.max_total_rate_ppm, p.max_total_rate_ppm) AS cap_ppm
 FROM lint_since n CROSS JOIN brand b CROSS JOIN LATERAL (
     SELECT n.since AS day UNION SELECT starts_on FROM lint_rule WHERE starts_on > n.since UNION SELECT ends_on FROM lint_rule WHERE ends_on > n.since
     UNION SELECT b.expires_on WHERE b.expires_on > n.since UNION SELECT starts_on FROM legal_opinion WHERE starts_on > n.since
-    UNION SELECT expires_on FROM legal_opinion WHERE expires_on > n.since) days;
+    UNION SELECT expires_on FROM legal_opinion WHERE expires_on > n.since UNION SELECT starts_on FROM policy_value WHERE starts_on > n.since) days
+JOIN policy_term p ON p.brand_id = b.id AND p.starts_on <= day AND day < p.ends_on;
 
 CREATE TEMP TABLE lint_cell AS
 SELECT c.sku, c.channel, c.tier, c.price_minor, c.starts_on, c.ends_on FROM lint_since n CROSS JOIN live_price_cell c
+WHERE n.version IS NULL AND (c.ends_on IS NULL OR c.ends_on > n.since)
+UNION ALL
+SELECT c.sku, c.channel, c.tier, c.price_minor, c.starts_on, c.ends_on FROM lint_since n JOIN price_cell c ON c.brand_id = current_brand() AND c.version = n.version
 WHERE c.ends_on IS NULL OR c.ends_on > n.since;
 ANALYZE lint_cell;
 
@@ -82,29 +88,29 @@ WHERE by_net + by_margin + by_unit > 0 GROUP BY 1, 2, 3, 4, 5;
 ANALYZE lint_above; ANALYZE lint_seller;
 
 CREATE TEMP TABLE lint_load AS
-SELECT c.sku, c.category, c.channel, c.tier, c.slice, c.starts_on,
+SELECT c.sku, c.category, c.channel, c.tier, c.slice, c.starts_on, c.cap_ppm,
        coalesce(s.by_net, 0) + coalesce(p.by_net, 0) + coalesce(g.by_net, 0) AS by_net,
        coalesce(s.by_margin, 0) + coalesce(p.by_margin, 0) + coalesce(g.by_margin, 0) AS by_margin,
        coalesce(s.by_unit, 0) + coalesce(p.by_unit, 0) + coalesce(g.by_unit, 0) AS by_unit,
        ARRAY(SELECT rule FROM unnest(s.rules || p.rule || g.rule) rule WHERE rule IS NOT NULL ORDER BY rule) AS rules
-FROM (SELECT k.named_sku AS sku, k.named_category AS category, h.channel, t.tier, s.slice, s.starts_on
+FROM (SELECT k.named_sku AS sku, k.named_category AS category, h.channel, t.tier, s.slice, s.starts_on, s.cap_ppm
       FROM (SELECT DISTINCT named_sku, named_category FROM lint_sku) k CROSS JOIN lint_channel h CROSS JOIN lint_tier t CROSS JOIN lint_slice s) c
 LEFT JOIN lint_seller s USING (sku, category, channel, tier, slice)
 LEFT JOIN lint_above p ON p.sku = c.sku AND p.category = c.category AND p.channel = c.channel AND p.slice = c.slice AND p.of_level = 2
 LEFT JOIN lint_above g ON g.sku = c.sku AND g.category = c.category AND g.channel = c.channel AND g.slice = c.slice AND g.of_level = 3
 WHERE coalesce(s.sku, p.sku, g.sku) IS NOT NULL;
 
--- By what a SKU's prices tell apart: '*' is any channel, any tier. Slices that follow each other under the same rules are one.
+-- By what a SKU's prices tell apart: '*' is any channel, any tier. Slices that follow each other under the same rules and limit are one.
 CREATE TEMP TABLE lint_term AS
-SELECT sku, category, channel, tier, rules, by_net, by_margin, by_unit, min(shown_channel) AS shown_channel, min(shown_tier) AS shown_tier,
+SELECT sku, category, channel, tier, rules, cap_ppm, by_net, by_margin, by_unit, min(shown_channel) AS shown_channel, min(shown_tier) AS shown_tier,
        min(starts_on) AS starts_on, min(slice) AS first_slice, max(slice) AS last_slice
-FROM (SELECT *, slice - row_number() OVER (PARTITION BY sku, category, channel, tier, rules ORDER BY slice) AS island
-      FROM (SELECT l.sku, l.category, c.channel, t.tier, l.rules, l.by_net, l.by_margin, l.by_unit, l.slice, l.starts_on,
+FROM (SELECT *, slice - row_number() OVER (PARTITION BY sku, category, channel, tier, rules, cap_ppm ORDER BY slice) AS island
+      FROM (SELECT l.sku, l.category, c.channel, t.tier, l.rules, l.cap_ppm, l.by_net, l.by_margin, l.by_unit, l.slice, l.starts_on,
                    min(h.shown) AS shown_channel, min(r.shown) AS shown_tier
             FROM lint_load l JOIN lint_channel h USING (channel) JOIN lint_tier r USING (tier)
             CROSS JOIN LATERAL (VALUES (l.channel), ('*')) c (channel) CROSS JOIN LATERAL (VALUES (l.tier), ('*')) t (tier)
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10) folded) islands
-GROUP BY sku, category, channel, tier, rules, by_net, by_margin, by_unit, island;
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) folded) islands
+GROUP BY sku, category, channel, tier, rules, cap_ppm, by_net, by_margin, by_unit, island;
 ANALYZE lint_term;
 
 -- 5. The prices, by day: the cell in force, found as for a quote; the list price where none is, and nothing where a SKU is not
@@ -115,6 +121,9 @@ WITH cell AS (
     WHERE (p.channel IS NULL OR c.kind = 'agency') AND (p.ends_on IS NULL OR p.ends_on > n.since)
 ), costed AS (
     SELECT m.sku, m.cost_minor, m.starts_on, m.ends_on FROM lint_since n CROSS JOIN live_price_limit m
+    WHERE n.version IS NULL AND m.cost_minor IS NOT NULL AND (m.ends_on IS NULL OR m.ends_on > n.since)
+    UNION ALL
+    SELECT m.sku, m.cost_minor, m.starts_on, m.ends_on FROM lint_since n JOIN price_limit m ON m.brand_id = current_brand() AND m.version = n.version
     WHERE m.cost_minor IS NOT NULL AND (m.ends_on IS NULL OR m.ends_on > n.since)
 ), priced AS (
     SELECT sku, bool_or(by_channel) AS by_channel, bool_or(by_tier) AS by_tier
@@ -188,11 +197,11 @@ ANALYZE lint_corner;
 -- 7. What each case pays; and those that pay more than the limit, or leave less than the cost.
 CREATE TEMP TABLE lint_paid AS
 SELECT * FROM (
-    SELECT p.sku, t.shown_channel AS channel, t.shown_tier AS tier, t.rules, greatest(t.starts_on, p.starts_on) AS starts_on, p.price, p.cost,
+    SELECT p.sku, t.shown_channel AS channel, t.shown_tier AS tier, t.rules, t.cap_ppm::numeric AS max_total_rate_ppm, greatest(t.starts_on, p.starts_on) AS starts_on, p.price, p.cost,
            t.by_net * p.price + t.by_margin * greatest(p.price - p.cost, 0) + t.by_unit * 1000000 AS pay
     FROM lint_corner p JOIN lint_term t ON t.sku = p.named_sku AND t.category = p.named_category AND t.channel = p.channel AND t.tier = p.tier
         AND t.first_slice <= p.last_slice AND p.first_slice <= t.last_slice
-    OFFSET 0) paid CROSS JOIN (SELECT max_total_rate_ppm::numeric FROM brand) b
+    OFFSET 0) paid
 WHERE pay > 0;
 
 CREATE TEMP TABLE lint_case AS

@@ -15,6 +15,7 @@ from qucheng.commission import linter, plan_description, plan_shapes, plan_versi
 from qucheng.commission.linter import Finding
 from qucheng.commission.plan_description import DescriptionError
 from qucheng.core import db
+from qucheng.identity import policy_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def lint(*, brand: Brand, rules: Sequence[PlanRule], since: dt.date) -> Check:
-    """The plan as it would be from that day on, at the prices that are in force and scheduled."""
+    """The plan as it would be from that day on, under the limits of that day, at the prices that are in force and scheduled."""
+    brand = await policy_value.on(brand, since)
     shapes = [shape for rule in rules for shape in plan_shapes.refused(rule, brand)]
     payable = [rule for rule in rules if rule.lawful and (rule.level or 1) <= brand.max_levels]
     async with db.atomic(brand.id):

@@ -11,6 +11,7 @@ import msgspec
 from qucheng.commission import linter
 from qucheng.core import db
 from qucheng.identity import approval as approvals
+from qucheng.identity import policy_value
 
 if TYPE_CHECKING:
     import uuid
@@ -85,7 +86,8 @@ def _payload(said: dict[str, Any], sha256: str) -> dict[str, Any]:
 
 
 async def _policy(brand: Brand, day: dt.date) -> dict[str, Any]:
-    """As it stands when the plan is asked for, with the opinion that covers the plan's first day."""
+    """As it stands on the plan's first day, with the opinion that covers it."""
+    brand = await policy_value.on(brand, day)
     preset = linter.preset(brand.policy)
     row = await db.connection().fetchrow(OPINION, day)
     held = brand.expires_on is not None and day < brand.expires_on

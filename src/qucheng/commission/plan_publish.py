@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import asyncpg
 import msgspec
 
-from qucheng.commission import plan_check, plan_document, plan_rows, plan_version
+from qucheng.commission import plan_check, plan_document, plan_rows, plan_version, price_plan
 from qucheng.core import audit, db, errors, task
 from qucheng.identity import approval as approvals
 from qucheng.identity import notification
@@ -226,6 +226,7 @@ async def execute(*, brand: Brand, approval: approvals.Approval, actor: audit.Ac
 
 async def _require_lawful(brand: Brand, version: Version, actor: audit.Actor) -> None:
     """Prices, costs and opinions may have changed since it was asked for. The decision is taken back, its refusal is kept."""
+    await db.connection().execute(price_plan.LOCK, brand.id)
     check = await plan_check.lint(
         brand=brand,
         rules=await plan_version.rules(brand=brand, number=version.number),
@@ -247,7 +248,7 @@ async def _delivery(brand: Brand, now: dt.datetime) -> int:
     others = await intakes.waiting()
     number = await intakes.receive(now=now)
     if not others:
-        await intakes.mark_accrued(now=now)
+        await intakes.mark_accrued(numbers=[number], now=now)
     return number
 
 

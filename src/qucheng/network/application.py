@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 State = Literal["waiting", "repeated", "approved", "rejected"]
 COLUMNS = (
     "id, kind, name, identity_hash, locale, invited_by, agreement, agreement_sha256, address, fee_minor, applied_at, state,"
-    " decided_at, decided_by, reason, reseller"
+    " decided_at, decided_by, reason, reseller, facts_cipher IS NULL AS wiped"
 )
 MOST = 200
+# half a year after it was rejected nobody needs to know who it was; the database wipes nothing before
+WIPE = """
+    UPDATE application SET facts_cipher = NULL
+    WHERE state = 'rejected' AND facts_cipher IS NOT NULL AND decided_at < clock_timestamp() - interval '180 days'"""
 
 
 class ApplicationUnfitError(errors.RefusedError):
@@ -49,8 +53,18 @@ class ApplicationUnknownError(errors.RefusedError):
     status: ClassVar[int] = 404
 
 
+class FactsWipedError(errors.RefusedError):
+    """It was rejected long ago: who it was is not kept any more."""
+
+    code: ClassVar[str] = "application.facts_wiped"
+    status: ClassVar[int] = 410
+
+
 class Application(msgspec.Struct, frozen=True, kw_only=True):
-    """Without what is sealed. same: how many other applications the same person has made; existing: resellers that it is already."""
+    """Without what is sealed. same: how many other applications the same person has made; existing: resellers that it is already.
+
+    wiped: what was sealed is gone.
+    """
 
     id: uuid.UUID
     kind: str
@@ -68,6 +82,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: uuid.UUID | None
     reason: str | None
     reseller: str | None
+    wiped: bool
     channels: tuple[str, ...] = ()
     inviter: str | None = None
     same: int = 0
@@ -273,7 +288,7 @@ async def read(*, brand_id: uuid.UUID, application_id: uuid.UUID) -> Application
 async def open_facts(
     *, keys: crypto.Keys, brand_id: uuid.UUID, application_id: uuid.UUID, actor: audit.Actor
 ) -> identity_facts.Facts:
-    """That somebody has looked is on record. Raises ApplicationUnknownError."""
+    """That somebody has looked is on record. Raises ApplicationUnknownError, FactsWipedError."""
     async with db.atomic(brand_id):
         found = await sealed_facts(keys, application_id)
         await audit.record(brand_id=brand_id, actor=actor, action="application.read", subject=str(application_id))
@@ -281,11 +296,23 @@ async def open_facts(
 
 
 async def sealed_facts(keys: crypto.Keys, application_id: uuid.UUID) -> identity_facts.Facts:
-    """Inside a transaction of the brand, for what needs them and shows them to nobody. Raises ApplicationUnknownError."""
-    cipher = await db.connection().fetchval("SELECT facts_cipher FROM application WHERE id = $1", application_id)
-    if cipher is None:
+    """Inside a transaction of the brand, for what needs them and shows them to nobody.
+
+    Raises ApplicationUnknownError, FactsWipedError.
+    """
+    row = await db.connection().fetchrow("SELECT facts_cipher FROM application WHERE id = $1", application_id)
+    if row is None:
         raise ApplicationUnknownError("There is no such application.")
-    return identity_facts.opened(keys, cipher, place=place(application_id))
+    if row["facts_cipher"] is None:
+        raise FactsWipedError("Who applied is not kept any more.")
+    return identity_facts.opened(keys, row["facts_cipher"], place=place(application_id))
+
+
+async def prune(*, brand_id: uuid.UUID) -> int:
+    """Wipes what is sealed of applications that were rejected half a year ago, by the database's clock. Returns how many."""
+    async with db.atomic(brand_id):
+        done: str = await db.connection().execute(WIPE)
+    return int(done.rpartition(" ")[2])
 
 
 def documents(kind: str) -> tuple[document_number.Document, ...]:

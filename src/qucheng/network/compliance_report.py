@@ -27,8 +27,9 @@ MONTHS = """
     WITH first AS (SELECT coalesce((SELECT (max(month) + interval '1 month')::date FROM compliance_month),
                                    (SELECT date_trunc('month', min(joined_on))::date FROM reseller)) AS month)
     INSERT INTO compliance_month (brand_id, month, policy, max_depth, paid_levels)
-    SELECT b.id, m.month::date, b.policy, b.max_depth, paid_levels((m.month + interval '1 month')::date - 1)
+    SELECT b.id, m.month::date, b.policy, p.max_depth, paid_levels((m.month + interval '1 month')::date - 1)
     FROM brand b CROSS JOIN first CROSS JOIN generate_series(first.month::timestamp, $1::timestamp, interval '1 month') m (month)
+    JOIN policy_term p ON p.starts_on < m.month + interval '1 month' AND m.month + interval '1 month' <= p.ends_on
     WHERE m.month < $1 ORDER BY m.month LIMIT $2 RETURNING month"""
 REPORTS = """
     INSERT INTO compliance_report (brand_id, month, root, heads, persons, most_heads, most_persons)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from qucheng.core import audit, db, errors
-from qucheng.network import attempt, rules, standing
+from qucheng.network import attempt, cap, rules, standing
 from qucheng.network import reseller as resellers
 
 if TYPE_CHECKING:
@@ -134,15 +134,11 @@ async def judge(brand: Brand, wanted: Placed) -> list[rules.Event]:
         if above.closes_on is not None:
             raise ParentClosedError(f"The account of {wanted.parent} is closed, or will be.")
     event = rules.Event(day=wanted.day, moved=wanted.moved, reseller=wanted.reseller, parent=wanted.parent, row=1)
-    faults = rules.judge([event], stored, cap(brand))
+    faults = rules.judge([event], stored, await cap.read(brand))
     if event in faults:
         kind = REFUSALS.get(faults[event], ParentUnknownError)
         raise kind(f"{wanted.reseller} cannot stand there on {wanted.day}: {faults[event]}.")
     return stored
-
-
-def cap(brand: Brand) -> rules.Cap:
-    return rules.Cap(max_depth=brand.max_depth, heads_limited=brand.policy == "intl")
 
 
 async def preview(*, brand: Brand, wanted: Placed) -> Preview:
@@ -154,7 +150,7 @@ async def preview(*, brand: Brand, wanted: Placed) -> Preview:
             stored = await judge(brand, wanted)
         except PlaceRefusedError as refusal:
             return Preview(before=before, after=None, refused=refusal.code)
-    network = rules.standing(stored, wanted.day, cap(brand))
+    network = rules.standing(stored, wanted.day, await cap.read(brand))
     network.apply(rules.Event(day=wanted.day, moved=wanted.moved, reseller=wanted.reseller, parent=wanted.parent))
     after = Side(parent=wanted.parent, tier=wanted.tier, figures=network.figures(wanted.reseller))
     return Preview(before=before, after=after, refused=None)
@@ -163,7 +159,7 @@ async def preview(*, brand: Brand, wanted: Placed) -> Preview:
 async def _before(brand: Brand, wanted: Placed) -> Side:
     await resellers.require(wanted.reseller)
     place = await db.connection().fetchrow(PLACE, wanted.reseller, wanted.day)
-    network = rules.standing(await resellers.history(), max(wanted.day, await _joined_on(wanted.reseller)), cap(brand))
+    network = rules.standing(await resellers.history(), max(wanted.day, await _joined_on(wanted.reseller)), await cap.read(brand))
     return Side(parent=place["parent"], tier=place["tier"], figures=network.figures(wanted.reseller))
 
 

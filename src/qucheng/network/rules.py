@@ -22,8 +22,16 @@ CHAIN_LIMIT = 3
 
 
 class Cap(msgspec.Struct, frozen=True):
+    """later: the tighter depths that hold from a day on, in order."""
+
     max_depth: int
     heads_limited: bool
+    later: tuple[tuple[dt.date, int], ...] = ()
+
+    def depth(self, event: Event) -> int:
+        """What is stored was placed under the cap of its day; what is new also stands under the tighter one that is known."""
+        held = [depth for day, depth in self.later if event.row is not None or day <= event.day]
+        return held[-1] if held else self.max_depth
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -79,7 +87,7 @@ class Network:
             ("placement.before_joined", event.moved and event.reseller not in self.parent),
             ("network.parent_joined_later", parent is not None and parent not in self.parent),
             ("network.cycle", event.moved and event.reseller in chain),
-            ("network.depth_exceeded", len(chain) + self._height(event.reseller) > self.cap.max_depth),
+            ("network.depth_exceeded", len(chain) + self._height(event.reseller) > self.cap.depth(event)),
         )
         code = next((code for code, broken in faults if broken), None)
         if code is None and self.cap.heads_limited and self._too_many_heads(event, chain):

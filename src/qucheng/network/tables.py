@@ -86,7 +86,7 @@ class Application(Table, tablename="application", db=db.ENGINE, tags=["raw"]):
     token_hash = Bytea(default=None, null=False)
     kind = Text(default=None, null=False)
     name = Text(default=None, null=False)
-    facts_cipher = Bytea(default=None, null=False)
+    facts_cipher = Bytea(default=None, null=True)
     identity_hash = Bytea(default=None, null=False)
     locale = Text(default=None, null=False)
     invited_by = Text(default=None, null=True)

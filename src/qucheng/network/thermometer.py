@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from qucheng.core import db
+from qucheng.network import cap, rules
 from qucheng.network import reseller as resellers
-from qucheng.network import rules
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -119,17 +119,16 @@ async def known(*, brand_id: uuid.UUID, codes: list[str]) -> set[str]:
 async def what_if(*, brand: Brand, reseller: str, parent: str | None, on: dt.date) -> Moved:
     """What a move on that day would do: the rule that it would break, and the roots concerned before and after. Nothing is saved."""
     async with db.atomic(brand.id):
-        history = await resellers.history()
+        history, limit = await resellers.history(), await cap.read(brand)
         rows = await db.connection().fetch(
             "SELECT reseller, parent FROM placement_span WHERE starts_on <= $1 AND $1 < ends_on", on
         )
     wanted = rules.Event(day=on, moved=True, reseller=reseller, parent=parent, row=1)
-    cap = rules.Cap(max_depth=brand.max_depth, heads_limited=brand.policy == "intl")
     before: dict[str, str | None] = {row["reseller"]: row["parent"] for row in rows}
     after = {**before, reseller: parent} if reseller in before else before
     concerned = {root for place in (before, after) for code in (reseller, parent) if (root := _root(place, code)) is not None}
     return Moved(
-        refusal=rules.judge([wanted], history, cap).get(wanted),
+        refusal=rules.judge([wanted], history, limit).get(wanted),
         before=_standing(before, concerned),
         after=_standing(after, concerned | {reseller}),
     )

@@ -75,7 +75,7 @@ async def _saved(
     change = prices_cell.change(key, typed, brand.decimals)
     if isinstance(change, str) and not revert:
         return 422, [prices_cell.fault(request, change)], None
-    current = await price_version.current(brand_id=brand.id, now=clock.now())
+    current = await price_version.current(brand_id=brand.id, now=clock.now(), counted=False)
     draft = current.draft
     if draft is None or prices_table.number_of(asked, current) != draft.number:
         refusal = price_errors.PriceStateError("There is no draft to change any more.")

@@ -83,7 +83,11 @@ async def inspect(
     version = prices_table.number_of(table.asked, table.current) or table.current.live
     if version is None:
         raise NotFoundException
-    found = await price_matrix.cell(brand_id=brand.id, version=version, key=key.pair(), day=table.day, now=clock.now())
+    # what is in force is read beside versions to come, a version by itself
+    shown = None if prices_table.number_of(table.asked, table.current) is None else row.cells[place]
+    found = await price_matrix.cell(
+        brand_id=brand.id, version=version, key=key.pair(), day=table.day, now=clock.now(), shown=shown
+    )
     if found is None:
         raise NotFoundException
     people = [found.stand.edited_by, conflict.edited_by if conflict else None, *(past.approver for past in found.history)]

@@ -13,11 +13,11 @@ from qucheng.catalog import (
     price_errors,
     price_faults,
     price_labels,
-    price_publish,
     price_rebase,
     price_records,
     price_version,
 )
+from qucheng.commission import linter, price_plan
 from qucheng.core import clock, errors
 from qucheng.identity import approval as approvals
 from qucheng.identity.brand import Brand
@@ -27,7 +27,7 @@ from qucheng.web.finance import books, desk, step_up
 from qucheng.web.texts import n_
 
 MATRIX = prices_asked.MATRIX
-LISTED = 50
+LISTED, CASES = 50, 10
 FAULT_WORDS = {
     "price.under_floor": n_("under the floor"),
     "price.floor_under_cost": n_("floor under the cost"),
@@ -132,14 +132,14 @@ async def submit(request: Request[Any, Any, Any]) -> Response[Any]:  # noqa: PLR
     if day is None or day <= prices_asked.today(brand):
         message = words.gettext("Choose a day after today, like 2026-11-10.")
         return await _form(request, brand, draft, sent, 422, [pages.Fault(field="effective_on", message=message)])
-    blockers = await price_faults.faults(brand_id=brand.id, version=draft.number, from_day=day, most=1)
-    if blockers.count:
-        return await _form(request, brand, draft, sent, 422, [_refused(request, price_errors.PriceFaultsError(blockers.count))])
+    status, faults = await _standing_in_the_way(request, brand, draft.number, day)
+    if faults:
+        return await _form(request, brand, draft, sent, status, faults)
     try:
         await step_up.require(request, sent.get("code", ""))
         if name != (draft.name or ""):
             await price_version.rename(brand_id=brand.id, number=draft.number, name=name or None, actor=actor, now=now)
-        asked = await price_publish.submit(
+        asked = await price_plan.submit(
             brand=brand, principal=auth.principal(request), number=draft.number, effective_on=day, actor=actor, now=now
         )
     except step_up.REFUSED as refusal:
@@ -147,6 +147,8 @@ async def submit(request: Request[Any, Any, Any]) -> Response[Any]:  # noqa: PLR
         return await _form(request, brand, draft, sent, step_up.status(refusal), [fault], refusal)
     except price_errors.PriceStateError:
         return pages.elsewhere(MATRIX)
+    except price_plan.PricePlanError as refusal:
+        return await _form(request, brand, draft, sent, refusal.status, _broken(request, refusal.findings))
     except (
         price_errors.PriceFaultsError,
         price_errors.PriceNoChangesError,
@@ -156,6 +158,23 @@ async def submit(request: Request[Any, Any, Any]) -> Response[Any]:  # noqa: PLR
     ) as refusal:
         return await _form(request, brand, draft, sent, refusal.status, [_refused(request, refusal)])
     return pages.elsewhere(f"/prices/versions/{draft.number}?asked={asked}")
+
+
+async def _standing_in_the_way(
+    request: Request[Any, Any, Any], brand: Brand, number: int, day: dt.date
+) -> tuple[int, list[pages.Fault]]:
+    """The status of an answer that refuses it, and why."""
+    blockers = await price_faults.faults(brand_id=brand.id, version=number, from_day=day, most=1)
+    if blockers.count:
+        return 422, [_refused(request, price_errors.PriceFaultsError(blockers.count))]
+    if await price_rebase.overtaken(brand_id=brand.id, number=number) is not None:
+        refusal = price_errors.PriceOvertakenError("Another version was approved since it was made.")
+        return refusal.status, [_refused(request, refusal)]
+    try:
+        await price_plan.require(brand=brand, version=number, since=day, actor=auth.actor(request))
+    except price_plan.PricePlanError as broken:
+        return broken.status, _broken(request, broken.findings)
+    return 200, []
 
 
 async def _form(
@@ -191,6 +210,12 @@ async def _form(
 def _refused(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> pages.Fault:
     field = "effective_on" if isinstance(refusal, price_errors.PriceEffectiveError) else None
     return pages.Fault(field=field, message=refusals.sentence(refusal, pages.words(request)))
+
+
+def _broken(request: Request[Any, Any, Any], findings: Sequence[linter.Finding]) -> list[pages.Fault]:
+    """What the plan would pay too much at the new prices, case by case."""
+    chinese = pages.language_of(request) == "zh-CN"
+    return [pages.Fault(message=each.zh if chinese else each.en) for each in findings[:CASES]]
 
 
 async def _standing(brand: Brand) -> price_records.Version | None:

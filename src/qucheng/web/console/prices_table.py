@@ -98,9 +98,9 @@ async def read(request: Request[Any, Any, Any], brand: Brand, asked: prices_aske
     day = asked.day or today
     current = await price_version.current(brand_id=brand.id, now=now)
     number = number_of(asked, current)
-    live = await _version(brand, current.live, now)
-    shown = await _version(brand, number, now) if number is not None else live
     draft = current.draft
+    live = await _version(brand, current.live, now)
+    shown = live if number is None else draft if draft and draft.number == number else await _version(brand, number, now)
     labels = await price_labels.labels(brand_id=brand.id, day=today)
     columns = await _columns(brand, asked, number, labels)
     rows = min(asked.rows, max(25, MOST_CELLS // len(columns)))
@@ -146,7 +146,7 @@ def number_of(asked: prices_asked.Asked, current: price_records.Current) -> int 
 
 
 async def _version(brand: Brand, number: int | None, now: dt.datetime) -> price_records.Version | None:
-    return None if number is None else await price_version.read(brand_id=brand.id, number=number, now=now)
+    return None if number is None else await price_version.read(brand_id=brand.id, number=number, now=now, counted=False)
 
 
 async def _blockers(brand: Brand, draft: price_records.Version | None, today: dt.date) -> price_records.Faults | None:
