@@ -126,13 +126,16 @@ def settle(bundle: Path, through: str) -> Result:
     plan = plan_of(bundle, book, made, known, tiers)
     bought = orders.orders(bundle, book, made, known)
     refunds = orders.refunds(bundle, book, made, bought)
+    fulfilments = orders.fulfilments(bundle, book, made, bought)
     entries = [
         Entry(row.reseller, "adjustment", row.amount, row.occurred_at, row.occurred_at, order=row.key)
         for row in orders.adjustments(bundle, book, made, known)
     ]
     lines = []
     for key, (number, order) in bought.items():
-        line = kernel.freeze(order, known.skus[order.sku], known.channels[order.channel], built, people, plan, made)
+        sku = known.skus[order.sku]
+        clock = kernel.starts_at(order, sku, refunds.get(key, []), fulfilments.get(key, []))
+        line = kernel.freeze(order, sku, known.channels[order.channel], built, people, plan, made, clock)
         earned, capped = kernel.entries(line, refunds.get(key, []), made)
         orders.flag(book, number, line, prices, capped=capped)
         entries += earned

@@ -24,7 +24,7 @@ def parts_of(lines: list[tuple[Line, list[Refund]]], plan: Plan, brand: Brand) -
     """By seller, rule and volume period: when each part of the volume counts from, and its basis."""
     parts: Parts = defaultdict(list)
     for line, refunds in lines:
-        if not line.counts:
+        if not line.counts or line.matures_at is None:
             continue
         order, period = line.order, periods.holding(line.matures_at, brand.zone)
         for rule in plan.bonuses:

@@ -134,7 +134,7 @@ def lines_stay_under_their_cap(book: Books, result: Result, through: str) -> Non
     earned = earned_by_line(book)
     for line, refunds in result.lines:
         amounts = earned[line.order.key]
-        if line.matures_at >= end:
+        if line.matures_at is None or line.matures_at >= end:
             assert not amounts
             continue
         sums: Counter[str] = Counter()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.model.brand import Brand
     from tests.model.network import Network
-    from tests.model.records import Channel, Order, Refund, Reseller, Sku
+    from tests.model.records import Channel, Fulfilment, Order, Refund, Reseller, Sku
     from tests.model.rules import Plan, Rule
 
 
@@ -57,7 +57,7 @@ class Line:
     cost: int
     self_purchase: bool
     wholesale: bool
-    matures_at: datetime
+    matures_at: datetime | None
     earners: list[tuple[int, str, Rule]] = field(default_factory=list)  # level, beneficiary, rule
 
     @property
@@ -65,9 +65,31 @@ class Line:
         return not self.self_purchase and not self.wholesale
 
 
+def starts_at(order: Order, sku: Sku, refunds: list[Refund], fulfilments: list[Fulfilment]) -> datetime | None:
+    """The hold clock (stock.md): when what is left of the line has had the event for the first time, if anything is left."""
+    if sku.hold_from == "paid":
+        return order.paid_at
+    done = [row for row in fulfilments if row.event == sku.hold_from]
+    for now in sorted({row.at for row in done} | {row.refunded_at for row in refunds}):
+        back = [row for row in refunds if row.refunded_at <= now]
+        left = order.quantity - sum(row.quantity for row in back)
+        if sum(row.quantity for row in done if row.at <= now) >= left:
+            gone = order.net > 0 and sum(row.amount for row in back) == order.net
+            return now if left > 0 and not gone else None
+    return None
+
+
 def freeze(
-    order: Order, sku: Sku, channel: Channel, network: Network, resellers: dict[str, Reseller], plan: Plan, brand: Brand
+    order: Order,
+    sku: Sku,
+    channel: Channel,
+    network: Network,
+    resellers: dict[str, Reseller],
+    plan: Plan,
+    brand: Brand,
+    clock: datetime | None,
 ) -> Line:
+    """clock: from when its hold counts, None for never."""
     on = values.local_date(order.paid_at, brand.zone)
     chain = network.chain(order.reseller, on)
     tiers = [network.standing(code, on)[1] for code in chain]
@@ -79,7 +101,7 @@ def freeze(
         cost=sku.cost,
         self_purchase=bool(order.buyer) and any(resellers[code].identity == order.buyer for code in chain),
         wholesale=channel.kind == "wholesale",
-        matures_at=order.paid_at + timedelta(hours=24 * brand.hold_days),
+        matures_at=clock + timedelta(hours=24 * brand.hold_days) if clock else None,
     )
     expired = brand.policy == "cn-two-tier" and brand.expires_on is not None and on >= brand.expires_on
     if line.counts:
@@ -154,7 +176,12 @@ def lives(line: Line, refunds: list[Refund]) -> list[tuple[Refund | None, Left]]
 
 
 def entries(line: Line, refunds: list[Refund], brand: Brand) -> tuple[list[Entry], bool]:
-    """The accruals of a line, the reversals of its refunds, and whether the cap bit when it was paid."""
+    """The accruals of a line, the reversals of its refunds, and whether the cap bit when it was paid.
+
+    A line that never matures has none.
+    """
+    if line.matures_at is None:
+        return [], capped(line, left_after(line, 0, 0), brand)[1]
     found: list[Entry] = []
     amounts: list[int] = []
     was_capped = False

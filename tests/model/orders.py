@@ -1,4 +1,4 @@
-"""orders.csv, refunds.csv and adjustments.csv: steps 3 to 6, prices and flags."""
+"""orders.csv, refunds.csv, fulfilments.csv and adjustments.csv: steps 3 to 6, prices and flags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.model.brand import Brand
     from tests.model.kernel import Line
     from tests.model.reading import Book
-    from tests.model.records import Adjustment, Channel, Order, Price, Refund, Reseller, Sku
+    from tests.model.records import Adjustment, Channel, Fulfilment, Order, Price, Refund, Reseller, Sku
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,33 @@ def refunds(
                 continue
             quantity, money = quantity - row.quantity, money - row.amount
             found[key].append(row)
+    return found
+
+
+def fulfilments(
+    folder: Path, book: Book, brand: Brand, lines: dict[tuple[str, str], tuple[int, Order]]
+) -> dict[tuple[str, str], list[Fulfilment]]:
+    """Those that count, by line, in the order of their times; of each event no more units than the line has."""
+
+    def judge(row: Fulfilment) -> Fulfilment:
+        if (row.order, row.line) not in lines:
+            raise RefusedError("ref.unknown")
+        if row.at < lines[row.order, row.line][1].paid_at:
+            raise RefusedError("fulfilment.before_payment")
+        return row
+
+    raws = reading.read(folder, "fulfilments")
+    rows = reading.readable(book, "fulfilments", raws, lambda row: records.fulfilment(row, brand))
+    found: dict[tuple[str, str], list[Fulfilment]] = defaultdict(list)
+    left: dict[tuple[str, str, str], int] = {}
+    kept = reading.keyed(book, "fulfilments", reading.judged(book, "fulfilments", rows, judge)).values()
+    for number, row in sorted(kept, key=lambda item: item[1].at):
+        units = left.get((row.order, row.line, row.event), lines[row.order, row.line][1].quantity) - row.quantity
+        if units < 0:
+            book.reject("fulfilments", number, "fulfilment.exceeds_line")
+            continue
+        left[row.order, row.line, row.event] = units
+        found[row.order, row.line].append(row)
     return found
 
 

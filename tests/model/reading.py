@@ -23,14 +23,15 @@ COLUMNS: dict[str, tuple[str, str]] = {  # file: required columns, others
     "channels": ("code name", "kind"),
     "resellers": ("code name kind tier joined_on", "parent identity"),
     "placements": ("reseller tier effective_on", "parent"),
-    "skus": ("code name category list_price", "cost"),
+    "skus": ("code name category list_price", "cost hold_from"),
     "prices": ("sku price starts_on", "channel tier floor ends_on"),
     "rules": ("code kind basis rate", "level sku category channel tier priority starts_on ends_on"),
     "orders": ("order line paid_at reseller channel sku quantity gross", "discount buyer"),
     "refunds": ("refund order line refunded_at quantity amount", ""),
+    "fulfilments": ("order line event at quantity", ""),
     "adjustments": ("adjustment reseller occurred_at amount reason", ""),
 }
-OPTIONAL = {"placements", "prices", "refunds", "adjustments"}
+OPTIONAL = {"placements", "prices", "refunds", "fulfilments", "adjustments"}
 
 
 class RefusedError(Exception):

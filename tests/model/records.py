@@ -90,6 +90,7 @@ class Sku:
     category: str
     list_price: int
     cost: int
+    hold_from: str
 
 
 def sku(row: Mapping[str, str], brand: Brand) -> Sku:
@@ -99,6 +100,7 @@ def sku(row: Mapping[str, str], brand: Brand) -> Sku:
         values.name(row["category"]),
         values.amount(row["list_price"], brand.decimals),
         values.amount(row["cost"] or "0", brand.decimals),
+        values.one_of(row["hold_from"] or "paid", ("paid", "delivered", "redeemed")),
     )
 
 
@@ -190,6 +192,29 @@ def refund(row: Mapping[str, str], brand: Brand) -> Refund:
         values.instant(row["refunded_at"], brand.zone),
         values.whole(row["quantity"], least=0, most=LARGEST_QUANTITY),
         values.amount(row["amount"], brand.decimals),
+    )
+
+
+@dataclass(frozen=True)
+class Fulfilment:
+    order: str
+    line: str
+    event: str
+    at: datetime
+    quantity: int
+
+    @property
+    def key(self) -> tuple[str, str, str, datetime]:
+        return self.order, self.line, self.event, self.at
+
+
+def fulfilment(row: Mapping[str, str], brand: Brand) -> Fulfilment:
+    return Fulfilment(
+        values.code(row["order"]),
+        values.code(row["line"]),
+        values.one_of(row["event"], ("delivered", "redeemed")),
+        values.instant(row["at"], brand.zone),
+        values.whole(row["quantity"], least=1, most=LARGEST_QUANTITY),
     )
 
 

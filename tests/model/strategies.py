@@ -38,8 +38,26 @@ BRACKETS = (
     "0.0:0;0.5:0.000001",
     "0:0;10:0.5;20:0.25",
 )
-LIMITS = {"orders": 24, "refunds": 30, "rules": 8, "resellers": 9, "placements": 5, "prices": 6, "adjustments": 3, "spoilt": 8}
-SALES = ("orders", "refunds", "rules", "adjustments", "placements", "prices")  # a bad row here spoils no other table
+LIMITS = {
+    "orders": 24,
+    "refunds": 30,
+    "fulfilments": 24,
+    "rules": 8,
+    "resellers": 9,
+    "placements": 5,
+    "prices": 6,
+    "adjustments": 3,
+    "spoilt": 8,
+}
+SALES = (
+    "orders",
+    "refunds",
+    "fulfilments",
+    "rules",
+    "adjustments",
+    "placements",
+    "prices",
+)  # a bad row here spoils no other table
 PIECES = ("0:0;10:0.50;100:1.29", "0:1", "0:0.01;1:0;2:5", "0:0.00;17:999999")
 
 
@@ -272,6 +290,31 @@ class Maker:
             "amount": self.text(back),
         }
 
+    def fulfilments(self) -> None:
+        """SKUs that are held until an event, and the events of their lines: some of another kind, too many, too early or missing."""
+        most = self.begin("fulfilments")
+        for row in self.tables["skus"]:
+            row["hold_from"] = self.pick(("", "paid", "delivered", "redeemed")) if most else ""
+        held = {row["code"]: row["hold_from"] for row in self.tables["skus"]}
+        found: dict[tuple[object, ...], Row] = {}
+        for row in self.tables["orders"] if most else ():
+            event = held.get(row["sku"]) or "paid"
+            if event == "paid" or self.chance(6):
+                event = self.pick(("delivered", "redeemed"))
+            day = values.instant(row["paid_at"], self.zone).date()
+            for units in self.pieces(int(row["quantity"])):
+                at = self.instant(day + timedelta(days=self.pick((1, 1, 2, 3, 21, 36, 64, 0))))
+                key = (row["order"], row["line"], event, values.instant(at, self.zone))
+                made = {"order": row["order"], "line": row["line"], "event": event, "at": at, "quantity": str(units)}
+                found.setdefault(key, made)
+        self.tables["fulfilments"] = self.shuffled(list(found.values())[:most])
+
+    def pieces(self, quantity: int) -> tuple[int, ...]:
+        """All of it at once, in parts, in part, too much of it, or nothing."""
+        third = max(1, quantity // 3)
+        rest = max(1, quantity - third)
+        return self.pick(((quantity,), (quantity,), (third, rest), (rest,), (third, third, 1), (quantity, 1), ()))
+
     def adjustments(self) -> None:
         self.tables["adjustments"] = [
             {"adjustment": code, "reseller": self.code("resellers"), "occurred_at": self.instant(self.day())}
@@ -308,7 +351,7 @@ class Maker:
                 rows[at] = row
 
     def reworded(self, name: str, column: str, value: str) -> str:
-        if column in ("paid_at", "refunded_at", "occurred_at"):
+        if column in ("paid_at", "refunded_at", "occurred_at", "at"):
             return nasty.rewritten(value, self.zone)
         money = column in ("list_price", "cost", "price", "gross", "discount") or (name == "refunds" and column == "amount")
         return f"0{value}" if money and value else value
@@ -335,6 +378,7 @@ def build(seed: int, most: dict[str, int], *, tidy: bool) -> Bundle:
     maker.catalog()
     maker.rules(policy)
     maker.sales()
+    maker.fulfilments()
     maker.adjustments()
     maker.spoil()
     files = {"brand.toml": brand}

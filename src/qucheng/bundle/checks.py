@@ -2,7 +2,7 @@
 
 The order is the specification's: required values, readable values, references, rules that need only the row and what it
 refers to, key. `fault` says why a row is not taken (a code, a colon, the column at fault), 'duplicate' that it is there
-already, NULL that it is accepted so far. The rules that need other rows come after, in bundle/network.py and refunds.sql.
+already, NULL that it is accepted so far. The rules that need other rows come after, in bundle/network.py, refunds.sql and fulfilments.sql.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Rules:
 
 
 ENDS_FIRST = ("v.ends_on <= v.starts_on", "value.invalid:ends_on")
+OF_LINE = "LEFT JOIN order_line ref_line ON ref_line.brand_id = b.id AND ref_line.order_no = v.order_no AND ref_line.line_no = v.line_no"
 RULES = {
     "prices": Rules(invalid=(ENDS_FIRST,)),
     "rules": Rules(
@@ -60,9 +61,14 @@ RULES = {
         )
     ),
     "refunds": Rules(
-        joins="LEFT JOIN order_line ref_line ON ref_line.brand_id = b.id AND ref_line.order_no = v.order_no AND ref_line.line_no = v.line_no",
+        joins=OF_LINE,
         missing=(("ref_line.order_no IS NULL", "ref.unknown:line"),),
         refused=(("v.refunded_at < ref_line.paid_at", "refund.before_payment:refunded_at"),),
+    ),
+    "fulfilments": Rules(
+        joins=OF_LINE,
+        missing=(("ref_line.order_no IS NULL", "ref.unknown:line"),),
+        refused=(("v.at < ref_line.paid_at", "fulfilment.before_payment:at"),),
     ),
 }
 

@@ -26,7 +26,12 @@ BRAND_FILE = "brand.toml"
 MARK = "# The books of brand {}, as qucheng exported them.\n"
 UNFINISHED = re.compile(r"\.[a-z]+\.(?:csv|toml)\.[0-9]+")
 # What has no number of its own stands in the order of its keys.
-ORDER = {"orders": "intake, source_row", "refunds": "intake, source_row", "adjustments": "intake, source_row"}
+ORDER = dict.fromkeys(("orders", "refunds", "fulfilments", "adjustments"), "intake, source_row")
+# left out where all of it would be as if it were not there
+SPARED = {
+    "skus": ("hold_from", "SELECT bool_and(hold_from = 'paid') FROM sku"),
+    "fulfilments": (None, "SELECT NOT EXISTS (SELECT 1 FROM fulfilment)"),
+}
 INSTANT = """to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS') || rtrim(to_char({0}, '.US'), '.0')"""
 
 
@@ -41,17 +46,20 @@ async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
     """Writes the bundle; until all of its files are whole the folder stays as it was. An import waits until it is done."""
     _require_free(brand, out)
     out.mkdir(parents=True, exist_ok=True)
-    fresh = {name: out / f".{name}.{os.getpid()}" for name in (*(file.file_name for file in files.FILES), BRAND_FILE)}
+    fresh: dict[str, Path] = {}
     try:
         with progress.stage("export", total=len(files.FILES), unit="files") as done:
             async with db.atomic(brand.id):
                 await db.connection().execute("SELECT lock_brand($1, 'intake')", brand.id)
                 for file in files.FILES:
-                    await db.connection().copy_from_query(
-                        _query(file, brand.decimals, await _source(file)), output=fresh[file.file_name], format="csv", header=True
-                    )
+                    columns = await _columns(file)
+                    if columns:
+                        query = _query(file, columns, brand.decimals, await _source(file))
+                        path = fresh.setdefault(file.file_name, _unfinished(out, file.file_name))
+                        await db.connection().copy_from_query(query, output=path, format="csv", header=True)
                     done(1)
         tables = MARK.format(brand.code) + "\n" + tomli_w.dumps(brand_file.settings(brand))
+        fresh[BRAND_FILE] = _unfinished(out, BRAND_FILE)
         fresh[BRAND_FILE].write_text(tables, encoding="utf-8", newline="\n")
         # a folder without brand.toml is no bundle: old files and new ones are never taken for one
         (out / BRAND_FILE).unlink(missing_ok=True)
@@ -60,6 +68,18 @@ async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
     finally:
         for path in fresh.values():
             path.unlink(missing_ok=True)
+
+
+def _unfinished(out: Path, name: str) -> Path:
+    return out / f".{name}.{os.getpid()}"
+
+
+async def _columns(file: File) -> tuple[Column, ...]:
+    """Those that say something; none where the file says nothing."""
+    name, nothing = SPARED.get(file.name, ("", ""))
+    if nothing and await db.connection().fetchval(nothing) is not False:
+        return tuple(column for column in file.columns if name and column.name != name)
+    return file.columns
 
 
 def _require_free(brand: Brand, out: Path) -> None:
@@ -89,8 +109,8 @@ async def _source(file: File) -> str:
     return await price_bundle.source() if file.name == "prices" else file.table
 
 
-def _query(file: File, decimals: int, source: str) -> str:
-    columns = ", ".join(f'{_text(column, decimals)} AS "{column.name}"' for column in file.columns)
+def _query(file: File, shown: tuple[Column, ...], decimals: int, source: str) -> str:
+    columns = ", ".join(f'{_text(column, decimals)} AS "{column.name}"' for column in shown)
     order = ORDER.get(file.name) or ", ".join(f"t.{field} NULLS FIRST" for field in file.key)
     return f"SELECT {columns} FROM {source} t WHERE brand_id = current_brand() ORDER BY {order}"
 

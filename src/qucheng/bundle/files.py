@@ -25,6 +25,8 @@ class Kind(enum.Enum):
     PRIORITY = enum.auto()
     RESELLER_KIND = enum.auto()
     CHANNEL_KIND = enum.auto()
+    HOLD_FROM = enum.auto()
+    FULFILMENT = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ FILES = (
             Column("category", Kind.TEXT, required=True),
             Column("list_price", Kind.MONEY, required=True, stored="list_price_minor"),
             Column("cost", Kind.MONEY, default="0", stored="cost_minor"),
+            Column("hold_from", Kind.HOLD_FROM, default="paid"),
         ),
     ),
     File(
@@ -169,6 +172,19 @@ FILES = (
             Column("refunded_at", Kind.INSTANT, required=True),
             Column("quantity", Kind.REFUNDED_QUANTITY, required=True),
             Column("amount", Kind.MONEY, required=True, stored="amount_minor"),
+        ),
+        optional=True,
+    ),
+    File(
+        "fulfilments",
+        "fulfilment",
+        ("order_no", "line_no", "event", "at"),
+        (
+            ORDER,
+            LINE,
+            Column("event", Kind.FULFILMENT, required=True),
+            Column("at", Kind.INSTANT, required=True),
+            Column("quantity", Kind.QUANTITY, required=True),
         ),
         optional=True,
     ),

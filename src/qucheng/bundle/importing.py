@@ -12,7 +12,7 @@ from qucheng.catalog import channel, channel_price, sku
 from qucheng.commission import plan
 from qucheng.core import db
 from qucheng.network import reseller
-from qucheng.orders import intake, order, refund
+from qucheng.orders import fulfilment, intake, order, refund
 from qucheng.settlement import adjustment
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from qucheng.bundle.progress import Progress
     from qucheng.identity.brand import Brand
 
-REFUNDS_SQL = Path(__file__).with_name("refunds.sql")
+# the rules that need other rows of their file
+SUMS = {name: Path(__file__).with_name(f"{name}.sql") for name in ("refunds", "fulfilments")}
 # The room that takes in the accepted rows of a file; rules and facts also remember their intake.
 ADDS = {
     "tiers": reseller.add_tiers,
@@ -33,6 +34,7 @@ ACCEPTS = {
     "rules": plan.add_rules,
     "orders": order.accept,
     "refunds": refund.accept,
+    "fulfilments": fulfilment.accept,
     "adjustments": adjustment.add,
 }
 # Sorting and hashing by the million. temp_buffers stay as they are on a connection that has had temporary tables before.
@@ -94,8 +96,8 @@ async def _take_file(file: files.File, brand: Brand, number: int) -> None:
         await network.judge(brand)
         await reseller.add(resellers="checked_resellers", placements=staged)
     elif file.name in ACCEPTS:
-        if file.name == "refunds":
-            await db.run_script(REFUNDS_SQL.read_text(encoding="utf-8"))
+        if file.name in SUMS:
+            await db.run_script(SUMS[file.name].read_text(encoding="utf-8"))
         await ACCEPTS[file.name](staged=staged, intake=number)
 
 

@@ -36,6 +36,8 @@ FORMS = {
     Kind.PRIORITY: ("-999999999 至 999999999 的整数", "a whole number from -999999999 to 999999999"),
     Kind.RESELLER_KIND: ("individual 或 company", "individual or company"),
     Kind.CHANNEL_KIND: ("agency 或 wholesale", "agency or wholesale"),
+    Kind.HOLD_FROM: ("paid、delivered 或 redeemed", "paid, delivered or redeemed"),
+    Kind.FULFILMENT: ("delivered 或 redeemed", "delivered or redeemed"),
 }
 # Ends a fault that is one with what an earlier delivery brought.
 STORED = ":stored"
@@ -75,6 +77,11 @@ SENTENCES = {
         "amount：累计退款超过该行的数量或实付",
         "quantity or amount: with earlier refunds it takes more than the line has",
     ),
+    "fulfilment.before_payment": ("at：发放或核销早于付款", "at: before the line was paid"),
+    "fulfilment.exceeds_line": (
+        "quantity：累计发放或核销超过该行的数量",
+        "quantity: with others of this event more units than the line has",
+    ),
     "key.conflict": ("{column}：已有同一编号而内容不同的行", "{column}: there is a row with this key and other values already"),
     "key.conflict:stored": (
         "{column}：平台上已存有同一编号而内容不同的行，以已存的为准，导入不改它；{remedy}",
@@ -106,6 +113,7 @@ REMEDIES = {
     ),
     "orders": ("请用退款或调整更正", "correct it by a refund or an adjustment"),
     "refunds": ("请用调整更正", "correct it by an adjustment"),
+    "fulfilments": ("请用调整更正", "correct it by an adjustment"),
     "adjustments": ("请另记一笔调整更正", "correct it by another adjustment"),
 }
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from qucheng.identity.brand import Brand
 
-Kind = Literal["bundle", "orders", "refunds"]
-KINDS: tuple[Kind, ...] = ("bundle", "orders", "refunds")
+Kind = Literal["bundle", "orders", "refunds", "fulfilments"]
+KINDS: tuple[Kind, ...] = ("bundle", "orders", "refunds", "fulfilments")
 TAKE_IN = "bundle.take_in"
 FOLDER = "uploads"
 """Under `var`."""
@@ -246,9 +246,9 @@ async def _earn(work: task.Work, brand: Brand, chosen: Waiting, told: progresses
     if chosen.intake is not None:
         await db.refresh_statistics()
     with told.stage("accrue", total=accrual.steps()) as done:
+        if chosen.intake is not None:
+            await accrual.accrue(brand_id=brand.id, now=now, done=done, within=work.effect)
         async with work.finishing(brand.id):
-            if chosen.intake is not None:
-                await accrual.accrue(brand_id=brand.id, now=now, done=done)
             await db.connection().execute(
                 "UPDATE upload SET state = 'done', ended_at = $2 WHERE id = $1 AND state = 'running'", chosen.id, now
             )

@@ -1,5 +1,6 @@
 -- The earning kernel: from the lines and refunds of intakes that have not been accrued yet to accruals, reversals, own
--- volume and capped flags, set by set. It has no parameters: the one visible row of `brand` holds all settings.
+-- volume and capped flags, set by set. It has no parameters: the one visible row of `brand` holds all settings, and the
+-- temporary table `waiting` (number) the intakes. What came since these were noted is left for the next run.
 --
 -- A line in play has a state 0 (as paid, or as earlier intakes left it) and one state more for each new refund, in the
 -- order (refunded_at, refund). Every state is priced in the same way; accruals are state 0, reversals the differences of
@@ -37,10 +38,42 @@ $$;
 CREATE TEMP TABLE new_refund ON COMMIT DROP AS
 SELECT r.order_no, r.line_no, r.refund_no, r.intake, r.refunded_at,
        row_number() OVER w AS step, sum(r.amount_minor) OVER w AS amount_so_far, sum(r.quantity) OVER w AS quantity_so_far
-FROM intake i JOIN refund r ON r.brand_id = i.brand_id AND r.intake = i.number
-WHERE i.accrued_at IS NULL
+FROM waiting i JOIN refund r ON r.brand_id = current_brand() AND r.intake = i.number
 WINDOW w AS (PARTITION BY r.order_no, r.line_no ORDER BY r.refunded_at, r.refund_no);
 ANALYZE new_refund;
+
+-- The clocks that start with these deliveries: of lines that are held until an event and have no clock yet. A clock starts at the
+-- first instant at which the units that had the event are at least those that had not come back by then, if one is left.
+CREATE TEMP TABLE new_clock ON COMMIT DROP AS
+WITH touched AS (
+    SELECT order_no, line_no, max(intake) AS intake
+    FROM (SELECT order_no, line_no, intake FROM new_refund
+          UNION ALL SELECT e.order_no, e.line_no, e.intake
+          FROM waiting i JOIN fulfilment e ON e.brand_id = current_brand() AND e.intake = i.number) news
+    GROUP BY 1, 2
+), held AS (
+    SELECT l.brand_id, l.order_no, l.line_no, t.intake, l.hold_from, l.quantity, l.net_minor
+    FROM touched t JOIN order_line l ON l.brand_id = current_brand() AND l.order_no = t.order_no AND l.line_no = t.line_no
+    WHERE l.hold_from <> 'paid' AND NOT EXISTS (
+        SELECT 1 FROM line_clock k WHERE k.brand_id = l.brand_id AND k.order_no = l.order_no AND k.line_no = l.line_no)
+), fact AS (
+    SELECT h.*, e.intake AS known, e.at, e.quantity AS units, 0 AS back, 0::bigint AS amount_minor
+    FROM held h JOIN fulfilment e USING (brand_id, order_no, line_no) WHERE e.event = h.hold_from
+    UNION ALL SELECT h.*, r.intake, r.refunded_at, r.quantity, r.quantity, r.amount_minor FROM held h JOIN refund r USING (brand_id, order_no, line_no)
+), reached AS (
+    SELECT f.order_no, f.line_no, f.intake, f.quantity, f.net_minor, f.at,
+           sum(f.units) OVER w AS units, sum(f.back) OVER w AS back, sum(f.amount_minor) OVER w AS amount_minor
+    FROM fact f JOIN intake i ON i.brand_id = f.brand_id AND i.number = f.known WHERE i.accrued_at IS NOT NULL OR i.number IN (SELECT number FROM waiting)
+    WINDOW w AS (PARTITION BY f.order_no, f.line_no ORDER BY f.at)
+)
+SELECT DISTINCT ON (order_no, line_no) order_no, line_no, intake, at AS started_at FROM reached
+WHERE units >= quantity AND back < quantity AND (net_minor = 0 OR amount_minor < net_minor)
+ORDER BY order_no, line_no, at;
+ANALYZE new_clock;
+
+INSERT INTO line_clock (brand_id, order_no, line_no, intake, started_at, matures_at)
+SELECT b.id, c.order_no, c.line_no, c.intake, c.started_at, c.started_at + make_interval(hours => 24 * b.hold_days)
+FROM brand b CROSS JOIN new_clock c WHERE b.id = current_brand();
 
 -- 2. The dates of the rules, as slices in which the set of rules in force does not change.
 CREATE TEMP TABLE slice ON COMMIT DROP AS
@@ -49,29 +82,35 @@ FROM (SELECT date '-infinity' AS day UNION SELECT starts_on FROM rule_term WHERE
       UNION SELECT own_ends_on FROM rule_term WHERE own_ends_on IS NOT NULL UNION SELECT dropped_on FROM rule_term WHERE dropped_on IS NOT NULL) days;
 
 -- Which rules an intake knows: those that came with deliveries up to the last one that was there when it was accrued, which
--- for the waiting ones is the last of all. As the number of the last delivery among these that brought a rule or dropped one.
+-- for the waiting ones is the last that is accrued, open or among them. As the number of the last delivery among these that
+-- brought a rule or dropped one. Of older intakes only those count of which a line has a new refund or a new clock.
 CREATE TEMP TABLE epoch ON COMMIT DROP AS
-SELECT i.number AS intake, i.accrued_at IS NULL AS is_new, coalesce(max(d.intake), 0) AS epoch
-FROM (SELECT number, accrued_at, coalesce(accrued_through, max(number) OVER ()) AS known FROM intake) i
+SELECT i.number AS intake, i.is_new, coalesce(max(d.intake), 0) AS epoch
+FROM (SELECT w.number, true AS is_new, (SELECT max(o.number) FROM intake o WHERE o.brand_id = current_brand()
+                                        AND (o.accrued_at IS NOT NULL OR o.open OR o.number IN (SELECT number FROM waiting))) AS known FROM waiting w
+      UNION ALL
+      SELECT o.number, false, o.accrued_through FROM intake o WHERE o.brand_id = current_brand() AND o.accrued_at IS NOT NULL AND o.number IN (
+          SELECT l.intake FROM (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock) r JOIN order_line l USING (order_no, line_no) WHERE l.brand_id = current_brand())) i
 LEFT JOIN (SELECT intake FROM rule UNION SELECT dropped_by FROM rule_term WHERE dropped_by IS NOT NULL) d ON d.intake <= i.known
-GROUP BY i.number, i.accrued_at;
+GROUP BY i.number, i.is_new;
 ANALYZE epoch;
 
--- 3. The states of the lines in play: new ones, and older ones with a new refund. Self-purchases and wholesale lines earn
--- nothing. A sale under cn-two-tier on a day that no legal opinion covers earns the seller alone. Once all the money of a
--- line is back, no unit of it is left. What decides about a line's rules becomes one text, its term: epoch, slice, SKU if a
--- rule names it, channel, tiers of those who may earn, and last the category, which may hold anything.
+-- 3. The states of the lines in play: new ones, and older ones with a new refund or a new clock. Self-purchases and wholesale lines earn
+-- nothing. What a sale may earn is said by the limits of the day of the sale, also for its refunds; under cn-two-tier on a day
+-- that no legal opinion covers it earns the seller alone. Once all the money of a line is back, no unit of it is left. What
+-- decides about a line's rules becomes one text, its term: epoch, slice, SKU if a rule names it, channel, tiers of those who
+-- may earn, and last the category, which may hold anything.
 CREATE TEMP TABLE state ON COMMIT DROP AS
 WITH chosen AS (
     SELECT l.*, true AS is_new, i.epoch FROM epoch i JOIN order_line l ON l.brand_id = current_brand() AND l.intake = i.intake
     WHERE i.is_new
     UNION ALL
-    SELECT l.*, false, i.epoch FROM (SELECT DISTINCT order_no, line_no FROM new_refund) r JOIN order_line l USING (order_no, line_no)
+    SELECT l.*, false, i.epoch FROM (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock) r JOIN order_line l USING (order_no, line_no)
     JOIN epoch i ON i.intake = l.intake
     WHERE l.brand_id = current_brand() AND NOT i.is_new
 ), earlier AS (
     SELECT r.order_no, r.line_no, sum(r.amount_minor)::bigint AS amount, sum(r.quantity)::bigint AS quantity
-    FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN refund r USING (order_no, line_no)
+    FROM (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock) n JOIN refund r USING (order_no, line_no)
     JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
     WHERE r.brand_id = current_brand() AND i.accrued_at IS NOT NULL GROUP BY 1, 2
 )
@@ -79,25 +118,29 @@ SELECT l.order_no, l.line_no, 0 AS step, NULL::text AS refund_no, l.intake, NULL
        concat_ws(' ', l.epoch, width_bucket(l.paid_on, slices.starts_on), coalesce(named.sku, ''), l.channel, l.tier,
                  CASE WHEN levels >= 2 THEN coalesce(l.parent_tier, '') ELSE '' END,
                  CASE WHEN levels >= 3 THEN coalesce(l.grandparent_tier, '') ELSE '' END, l.category) AS term,
-       l.reseller, l.parent, l.grandparent, l.paid_at, l.paid_at + make_interval(hours => 24 * b.hold_days) AS matures_at,
-       l.gross_minor, l.net_minor, l.cost_minor, rest.left_minor,
+       l.reseller, l.parent, l.grandparent, l.paid_at, CASE l.hold_from WHEN 'paid' THEN l.paid_at + make_interval(hours => 24 * b.hold_days) END AS matures_at,
+       l.gross_minor, l.net_minor, l.cost_minor, limits.caps[rest.term] AS cap_ppm, rest.left_minor,
        CASE WHEN l.net_minor > 0 AND rest.left_minor = 0 THEN 0 ELSE l.quantity - coalesce(e.quantity, 0) END AS units
-FROM brand b CROSS JOIN (SELECT array_agg(starts_on ORDER BY slice) AS starts_on FROM slice) slices CROSS JOIN chosen l
+FROM brand b CROSS JOIN (SELECT array_agg(starts_on ORDER BY slice) AS starts_on FROM slice) slices
+CROSS JOIN (SELECT array_agg(starts_on ORDER BY starts_on) AS starts_on, array_agg(max_levels ORDER BY starts_on) AS most,
+                   array_agg(max_total_rate_ppm ORDER BY starts_on) AS caps FROM policy_term WHERE brand_id = current_brand()) limits
+CROSS JOIN chosen l
 JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
 LEFT JOIN (SELECT DISTINCT sku FROM rule) named ON named.sku = l.sku
 LEFT JOIN earlier e ON e.order_no = l.order_no AND e.line_no = l.line_no
 CROSS JOIN LATERAL (SELECT CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on AND NOT EXISTS (
                                SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= l.paid_on AND l.paid_on < o.expires_on)
-                           THEN 1 ELSE b.max_levels END AS levels,
+                           THEN 1 ELSE limits.most[width_bucket(l.paid_on, limits.starts_on)] END AS levels,
+                           width_bucket(l.paid_on, limits.starts_on) AS term,
                            l.net_minor - coalesce(e.amount, 0) AS left_minor) rest
 WHERE l.brand_id = b.id AND NOT l.self_purchase AND c.kind = 'agency';
 
 INSERT INTO state
 SELECT order_no, line_no, step, refund_no, intake, refunded_at, is_new, term, reseller, parent, grandparent, paid_at, matures_at,
-       gross_minor, net_minor, cost_minor, left_minor,
+       gross_minor, net_minor, cost_minor, cap_ppm, left_minor,
        CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END
 FROM (SELECT r.order_no, r.line_no, r.step, r.refund_no, r.intake, r.refunded_at, s.is_new, s.term, s.reseller, s.parent, s.grandparent,
-             s.paid_at, s.matures_at, s.gross_minor, s.net_minor, s.cost_minor,
+             s.paid_at, s.matures_at, s.gross_minor, s.net_minor, s.cost_minor, s.cap_ppm,
              s.left_minor - r.amount_so_far AS left_minor,
              s.units - r.quantity_so_far AS units
       FROM new_refund r JOIN state s USING (order_no, line_no) WHERE s.step = 0) s;
@@ -160,12 +203,12 @@ SELECT s.order_no, s.line_no, s.step, s.refund_no, s.is_new, s.refunded_at, s.re
        pg_temp.basis_value(t.basis_3, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor) AS base_3,
        coalesce(share.a1, raw.a1) AS amount_1, coalesce(share.a2, raw.a2) AS amount_2, coalesce(share.a3, raw.a3) AS amount_3,
        share.a1 IS NOT NULL AS capped
-FROM brand b CROSS JOIN state s JOIN term_rate t USING (term)
+FROM state s JOIN term_rate t USING (term)
 CROSS JOIN LATERAL (
     SELECT coalesce(pg_temp.earned(t.basis_1, t.ppm_1, t.minor_1, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor), 0) AS a1,
            coalesce(pg_temp.earned(t.basis_2, t.ppm_2, t.minor_2, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor), 0) AS a2,
            coalesce(pg_temp.earned(t.basis_3, t.ppm_3, t.minor_3, s.units, s.gross_minor, s.net_minor, s.cost_minor, s.left_minor), 0) AS a3,
-           div(b.max_total_rate_ppm::numeric * s.left_minor, 1000000)::bigint AS cap
+           div(s.cap_ppm::numeric * s.left_minor, 1000000)::bigint AS cap
     OFFSET 0) raw
 LEFT JOIN LATERAL (
     SELECT (w1 + ((m2 > m1)::int + (m3 > m1)::int < rest)::int)::bigint AS a1,
@@ -179,7 +222,7 @@ LEFT JOIN LATERAL (
 ) share ON true;
 ANALYZE priced;
 
--- 6. Accruals: state 0 of the new lines.
+-- 6. Accruals: state 0 of the new lines. What is held until an event has no time of its own: that is its line's clock's.
 INSERT INTO accrual (brand_id, order_no, line_no, level, reseller, rule, basis_value, amount_minor, occurred_at, matures_at)
 SELECT current_brand(), p.order_no, p.line_no, e.level, e.reseller, e.rule, e.base, e.amount, p.paid_at, p.matures_at
 FROM priced p CROSS JOIN LATERAL (VALUES (1, p.reseller, p.rule_1, p.base_1, p.amount_1), (2, p.parent, p.rule_2, p.base_2, p.amount_2),
@@ -200,7 +243,8 @@ GROUP BY a.brand_id, a.order_no, a.line_no, a.level;
 ANALYZE refunded_accrual;
 
 INSERT INTO reversal (brand_id, order_no, line_no, level, refund_no, reseller, rule, basis_value, amount_minor, occurred_at, matures_at)
-SELECT current_brand(), order_no, line_no, level, refund_no, reseller, rule, base, amount_after - amount_before, refunded_at, greatest(refunded_at, matures_at)
+SELECT current_brand(), order_no, line_no, level, refund_no, reseller, rule, base, amount_after - amount_before, refunded_at,
+       CASE WHEN matures_at IS NOT NULL THEN greatest(refunded_at, matures_at) END
 FROM (SELECT *, coalesce(lag(amount_after) OVER (PARTITION BY order_no, line_no, level ORDER BY step), amount) AS amount_before
       FROM (SELECT p.order_no, p.line_no, a.level, p.step, p.refund_no, p.refunded_at, a.reseller, a.rule, a.matures_at, a.amount,
                    CASE a.level WHEN 1 THEN p.base_1 WHEN 2 THEN p.base_2 ELSE p.base_3 END AS base,
@@ -210,7 +254,23 @@ FROM (SELECT *, coalesce(lag(amount_after) OVER (PARTITION BY order_no, line_no,
 WHERE amount_after <> amount_before;
 
 -- 8. Own volume. It belongs to the local month in which the line matures; a refund takes away from the month on in which
--- it counts. Only a part of a gross can be a fraction; its denominator is the line's net.
+-- it counts. Only a part of a gross can be a fraction; its denominator is the line's net. A line with a clock matures by that: where
+-- the clock is new, its whole life counts now, in the order in which its refunds were applied; before, nothing of it did.
+UPDATE state s SET matures_at = k.matures_at FROM line_clock k
+WHERE k.brand_id = current_brand() AND k.order_no = s.order_no AND k.line_no = s.line_no AND s.matures_at IS NULL;
+DELETE FROM state s USING new_clock c WHERE c.order_no = s.order_no AND c.line_no = s.line_no AND s.step > 0;
+UPDATE state s SET intake = c.intake, is_new = true, left_minor = l.net_minor, units = l.quantity
+FROM new_clock c JOIN order_line l ON l.brand_id = current_brand() AND l.order_no = c.order_no AND l.line_no = c.line_no
+WHERE s.order_no = c.order_no AND s.line_no = c.line_no;
+INSERT INTO state (order_no, line_no, step, intake, refunded_at, is_new, term, reseller, matures_at, gross_minor, net_minor, left_minor, units)
+SELECT order_no, line_no, step, intake, refunded_at, true, term, reseller, matures_at, gross_minor, net_minor, left_minor,
+       CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units END
+FROM (SELECT s.order_no, s.line_no, s.intake, r.refunded_at, s.term, s.reseller, s.matures_at, s.gross_minor, s.net_minor,
+             row_number() OVER w AS step, s.left_minor - sum(r.amount_minor) OVER w AS left_minor, s.units - sum(r.quantity) OVER w AS units
+      FROM new_clock c JOIN state s USING (order_no, line_no) JOIN refund r ON r.brand_id = current_brand() AND r.order_no = c.order_no AND r.line_no = c.line_no
+      JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
+      WHERE i.accrued_at IS NOT NULL OR i.number IN (SELECT number FROM waiting)
+      WINDOW w AS (PARTITION BY s.order_no, s.line_no ORDER BY i.accrued_through NULLS LAST, r.refunded_at, r.refund_no)) life;
 CREATE TEMP TABLE bonus_rule ON COMMIT DROP AS
 SELECT o.term, o.rule, r.basis FROM rule_of_term o JOIN rule r ON r.code = o.rule WHERE o.level = 0;
 ANALYZE bonus_rule;
@@ -220,7 +280,7 @@ CREATE TEMP TABLE calendar ON COMMIT DROP AS
 SELECT array_agg(month::date ORDER BY month) AS starts_on, array_agg(instant_of_local(month, time_zone) ORDER BY month) AS starts_at
 FROM (SELECT b.time_zone, period_of(min(s.matures_at), b.time_zone)::timestamp AS first,
              period_of(max(greatest(s.matures_at, s.refunded_at)), b.time_zone)::timestamp AS last
-      FROM brand b CROSS JOIN state s GROUP BY b.time_zone) span
+      FROM brand b CROSS JOIN state s WHERE s.matures_at IS NOT NULL GROUP BY b.time_zone) span
 CROSS JOIN LATERAL generate_series(first, last, interval '1 month') month;
 
 INSERT INTO own_volume (brand_id, intake, rule, reseller, of_period, counted_in, denominator, numerator)
@@ -230,12 +290,12 @@ FROM (
            m.starts_on[width_bucket(s.matures_at, m.starts_at)] AS counted_in, 1::numeric AS denominator,
            sum(CASE o.basis WHEN 'net' THEN s.net_minor WHEN 'unit' THEN s.units ELSE CASE WHEN s.net_minor = 0 THEN 0 ELSE s.gross_minor END END) AS numerator
     FROM calendar m CROSS JOIN state s JOIN bonus_rule o USING (term)
-    WHERE s.step = 0 AND s.is_new GROUP BY 1, 2, 3, 4, 5
+    WHERE s.step = 0 AND s.is_new AND s.matures_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT c.intake, o.rule, c.reseller, m.of_period, m.counted_in, part.denominator, part.numerator
     FROM calendar d CROSS JOIN (
         SELECT *, left_minor - lag(left_minor) OVER w AS left_change, units - lag(units) OVER w AS units_change
-        FROM state WHERE (order_no, line_no) IN (SELECT order_no, line_no FROM new_refund)
+        FROM state WHERE matures_at IS NOT NULL AND (order_no, line_no) IN (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock)
         WINDOW w AS (PARTITION BY order_no, line_no ORDER BY step)) c
     JOIN bonus_rule o USING (term)
     CROSS JOIN LATERAL (SELECT d.starts_on[width_bucket(c.matures_at, d.starts_at)] AS of_period,

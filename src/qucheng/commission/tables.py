@@ -49,7 +49,7 @@ class Accrual(Table, tablename="accrual", db=db.ENGINE, tags=["raw"]):
     basis_value = BigInt(default=None, null=False)
     amount_minor = BigInt(default=None, null=False)
     occurred_at = Timestamptz(default=None, null=False)
-    matures_at = Timestamptz(default=None, null=False)
+    matures_at = Timestamptz(default=None, null=True)
 
 
 class Reversal(Table, tablename="reversal", db=db.ENGINE, tags=["raw"]):
@@ -63,6 +63,15 @@ class Reversal(Table, tablename="reversal", db=db.ENGINE, tags=["raw"]):
     basis_value = BigInt(default=None, null=False)
     amount_minor = BigInt(default=None, null=False)
     occurred_at = Timestamptz(default=None, null=False)
+    matures_at = Timestamptz(default=None, null=True)
+
+
+class LineClock(Table, tablename="line_clock", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    order_no = Text(default=None, null=False)
+    line_no = Text(primary_key=True, default=None)
+    intake = Integer(default=None, null=False)
+    started_at = Timestamptz(default=None, null=False)
     matures_at = Timestamptz(default=None, null=False)
 
 

@@ -248,7 +248,7 @@ async def _delivery(brand: Brand, now: dt.datetime) -> int:
     others = await intakes.waiting()
     number = await intakes.receive(now=now)
     if not others:
-        await intakes.mark_accrued(now=now)
+        await intakes.mark_accrued(numbers=[number], now=now)
     return number
 
 

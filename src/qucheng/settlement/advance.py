@@ -125,8 +125,7 @@ async def _look(work: task.Work, brand: Brand, through: dt.date, now: dt.datetim
 
 async def _accrue(work: task.Work, brand: Brand, now: dt.datetime) -> None:
     await db.refresh_statistics()
-    async with work.effect(brand.id):
-        await accrual.accrue(brand_id=brand.id, now=now)
+    await accrual.accrue(brand_id=brand.id, now=now, within=work.effect)
     await db.refresh_statistics()
 
 

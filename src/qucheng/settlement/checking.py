@@ -124,7 +124,7 @@ async def check(*, brand: Brand, starts_on: dt.date, number: int, actor: audit.A
         row = await db.connection().fetchrow(
             f"""INSERT INTO run_check (brand_id, period, run, number, checked_at, checked_by, intake, apart, figures)
                 SELECT current_brand(), $1, $2, (SELECT coalesce(max(number), 0) + 1 FROM run_check WHERE period = $1 AND run = $2), $3, $4,
-                       (SELECT coalesce(max(number), 0) FROM intake WHERE accrued_at IS NOT NULL), $5, $6 RETURNING {SHOWN}""",
+                       (SELECT coalesce(max(accrued_through), 0) FROM intake), $5, $6 RETURNING {SHOWN}""",
             starts_on,
             number,
             now,
@@ -164,13 +164,9 @@ async def confirmed(*, brand: Brand, starts_on: dt.date, number: int) -> Check |
     return _check(row) if row is not None else None
 
 
-async def is_stale(*, brand: Brand, check: Check) -> bool:
-    """Whether anything was accrued since."""
-    async with db.atomic(brand.id):
-        stale: bool = await db.connection().fetchval(
-            "SELECT EXISTS (SELECT 1 FROM intake WHERE number > $1 AND accrued_at IS NOT NULL)", check.intake
-        )
-    return stale
+async def is_stale(*, brand: Brand, chosen: Run, check: Check) -> bool:
+    """Whether anything was accrued since that can be of the run's month."""
+    return await run.is_behind(brand=brand, starts_on=chosen.period, known=check.intake, accrued=True)
 
 
 async def require_agreed(*, brand: Brand, chosen: Run) -> Check:
@@ -186,7 +182,7 @@ async def require_agreed(*, brand: Brand, chosen: Run) -> Check:
             raise CheckDiffersError(f"Orders, statements and ledger of run {code} differ for {last.apart} resellers.")
         if last is None or seen is None:
             raise CheckMissingError(f"Run {code} has not been checked.")
-        if await is_stale(brand=brand, check=last):
+        if await is_stale(brand=brand, chosen=chosen, check=last):
             raise CheckStaleError(f"Something was accrued since run {code} was checked: check it again.")
     return last
 

@@ -9,12 +9,12 @@
 CREATE TEMP TABLE orders_part ON COMMIT DROP AS
 SELECT reseller, part, sum(entries)::bigint AS entries, sum(amount)::bigint AS amount FROM (
     SELECT e.reseller, CASE WHEN m.period < c.starts_on THEN 'opening' ELSE 'accrued' END AS part, count(*) AS entries, sum(e.amount_minor) AS amount
-    FROM closing c CROSS JOIN checked x CROSS JOIN accrual e LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level)
+    FROM closing c CROSS JOIN checked x CROSS JOIN timed_accrual e LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level)
     WHERE m.period < c.starts_on OR CASE WHEN x.issued THEN m.period = c.starts_on ELSE m.period IS NULL AND e.matures_at < c.ends_at END
     GROUP BY 1, 2
     UNION ALL
     SELECT e.reseller, CASE WHEN m.period < c.starts_on THEN 'opening' ELSE 'reversed' END, count(*), sum(e.amount_minor)
-    FROM closing c CROSS JOIN checked x CROSS JOIN reversal e LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no)
+    FROM closing c CROSS JOIN checked x CROSS JOIN timed_reversal e LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no)
     WHERE m.period < c.starts_on OR CASE WHEN x.issued THEN m.period = c.starts_on ELSE m.period IS NULL AND e.matures_at < c.ends_at END
     GROUP BY 1, 2
     UNION ALL

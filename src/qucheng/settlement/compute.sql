@@ -8,16 +8,16 @@ SET LOCAL work_mem = '128MB';
 -- before it only what came late; whether anything did shows in the counts, since a statement takes an entry once.
 CREATE TEMP TABLE due_accrual ON COMMIT DROP AS
 WITH span AS (SELECT coalesce((SELECT max(p.ends_at) FROM period p WHERE p.starts_on < c.starts_on), '-infinity') AS since, c.ends_at FROM closing c)
-SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM accrual a
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM timed_accrual a
 WHERE a.matures_at >= (SELECT since FROM span) AND a.matures_at < (SELECT ends_at FROM span)
 UNION ALL
-SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM accrual a
-WHERE (SELECT count(*) FROM accrual WHERE matures_at < (SELECT since FROM span)) <> (SELECT count(*) FROM statement_accrual)
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.amount_minor FROM timed_accrual a
+WHERE (SELECT count(*) FROM timed_accrual WHERE matures_at < (SELECT since FROM span)) <> (SELECT count(*) FROM statement_accrual)
     AND a.matures_at < (SELECT since FROM span) AND NOT EXISTS (
     SELECT 1 FROM statement_accrual s WHERE s.brand_id = a.brand_id AND s.order_no = a.order_no AND s.line_no = a.line_no AND s.level = a.level);
 
 CREATE TEMP TABLE due_reversal ON COMMIT DROP AS
-SELECT v.order_no, v.line_no, v.level, v.refund_no, v.reseller, v.amount_minor FROM closing c CROSS JOIN reversal v
+SELECT v.order_no, v.line_no, v.level, v.refund_no, v.reseller, v.amount_minor FROM closing c CROSS JOIN timed_reversal v
 WHERE v.matures_at < c.ends_at AND NOT EXISTS (
     SELECT 1 FROM statement_reversal s WHERE s.brand_id = v.brand_id AND s.order_no = v.order_no AND s.line_no = v.line_no
         AND s.level = v.level AND s.refund_no = v.refund_no);

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from qucheng.catalog import price_publish
-from qucheng.commission import plan_publish
+from qucheng.commission import plan_publish, price_plan
 from qucheng.core import audit, db
 from qucheng.identity import approval as approvals
 from qucheng.identity import brand as brands
-from qucheng.identity import legal_opinion, permissions
+from qucheng.identity import legal_opinion, permissions, policy_value
 from qucheng.identity import membership as memberships
+from qucheng.redemption import reversal
 from qucheng.settlement import adjustment, issuance
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class Executor(Protocol):
 
 
 EXECUTORS: dict[str, Executor] = {
-    price_publish.ACTION: price_publish.execute,
+    price_publish.ACTION: price_plan.execute,
     issuance.ACTION: issuance.execute,
     "adjustment.add": adjustment.execute,
     "role.grant": memberships.execute_grant,
     plan_publish.ACTION: plan_publish.execute,
     legal_opinion.ACTION: legal_opinion.execute,
+    policy_value.ACTION: policy_value.execute,
+    reversal.ACTION: reversal.execute,
 }
 
 

@@ -197,6 +197,8 @@ class StatementDocument(_Fact, frozen=True, kw_only=True):
     withholding: Withholding
 
     hold_days: int
+    held: int | msgspec.UnsetType = msgspec.UNSET
+    """How many of the entries are of lines whose hold counts from delivery or redemption; not there where none is."""
     min_payout: int
     max_depth: int
     """Of the brand's policy, tightened where brand.toml does."""

@@ -5,7 +5,7 @@
 CREATE TEMP TABLE paper_entry ON COMMIT DROP AS
 SELECT e.period, e.number, e.kind, e.level, e.order_no, e.line_no, e.refund_no, e.rule, e.of_period, r.basis, e.basis_value, r.rate_text, e.amount_minor,
        e.occurred_at, e.matures_at, (e.occurred_at AT TIME ZONE b.time_zone)::date AS day, l.sku, k.name AS sku_name,
-       CASE e.kind WHEN 'accrual' THEN l.quantity WHEN 'reversal' THEN -f.quantity END AS quantity,
+       coalesce(l.hold_from <> 'paid', false) AS held, CASE e.kind WHEN 'accrual' THEN l.quantity WHEN 'reversal' THEN -f.quantity END AS quantity,
        CASE e.kind WHEN 'accrual' THEN l.net_minor WHEN 'reversal' THEN -f.amount_minor END AS net_minor
 FROM brand b CROSS JOIN paper_wanted w JOIN statement_entry e ON e.brand_id = b.id AND e.period = w.period AND e.number = w.number
 LEFT JOIN rule r ON r.brand_id = b.id AND r.code = e.rule

@@ -100,6 +100,11 @@ def _when(doc: StatementDocument, texts: Texts) -> str:
         settled % {"days": doc.hold_days}
         if doc.hold_days
         else texts.gettext("A sale is settled in the period in which it is paid."),
+        texts.gettext(
+            "Of articles that are held until they are delivered or redeemed, the last unit's counts instead of the payment."
+        )
+        if doc.held
+        else "",
         texts.gettext("A refund after the payout is taken back in a later period."),
     )
 

@@ -7,7 +7,10 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from qucheng.core import clock, db
+from qucheng.identity import policy_value
 from qucheng.settlement import document, withholding
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ CLEAR = """
 
 HEADS = """
     SELECT s.*, r.name AS reseller_name, t.name AS tier_name, p.income, p.withheld, p.since,
-           n.accruals, n.reversals, n.bonuses, n.adjustments,
+           n.accruals, n.reversals, n.bonuses, n.adjustments, n.held,
            encode(sha256(convert_to($2 || coalesce(c.lines || E'\\n', ''), 'UTF8')), 'hex') AS csv_sha256
     FROM paper_wanted w JOIN statement s ON s.brand_id = current_brand() AND s.period = w.period AND s.number = w.number
     JOIN reseller r ON r.brand_id = s.brand_id AND r.code = s.reseller
@@ -39,7 +42,8 @@ HEADS = """
     LEFT JOIN paper_csv c ON c.period = s.period AND c.number = s.number
     LEFT JOIN paper_tax p ON p.period = s.period AND p.number = s.number
     LEFT JOIN (SELECT period, number, count(*) FILTER (WHERE kind = 'accrual') AS accruals, count(*) FILTER (WHERE kind = 'reversal') AS reversals,
-                      count(*) FILTER (WHERE kind = 'bonus') AS bonuses, count(*) FILTER (WHERE kind = 'adjustment') AS adjustments
+                      count(*) FILTER (WHERE kind = 'bonus') AS bonuses, count(*) FILTER (WHERE kind = 'adjustment') AS adjustments,
+                      count(*) FILTER (WHERE held) AS held
                FROM paper_entry GROUP BY 1, 2) n ON n.period = s.period AND n.number = s.number
     ORDER BY s.number"""
 LINES = """
@@ -89,6 +93,7 @@ async def documents(*, brand: Brand, period: dt.date, first: int, last: int) -> 
         "adjustments": _by_number(await connection.fetch(ADJUSTMENTS)),
     }
     heads = await connection.fetch(HEADS, last_day, CSV_HEAD)
+    brand = await policy_value.on(brand, last_day)
     return {
         head["number"]: _document(brand, head, {name: rows.get(head["number"], []) for name, rows in parts.items()}, last_day)
         for head in heads
@@ -146,6 +151,7 @@ def _document(
         **{name: head[f"{name}_minor"] for name in sums},
         withholding=_withholding(brand, head),
         hold_days=brand.hold_days,
+        held=head["held"] or msgspec.UNSET,
         min_payout=brand.min_payout_minor,
         max_depth=brand.max_depth,
         max_levels=brand.max_levels,

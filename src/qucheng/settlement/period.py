@@ -111,9 +111,9 @@ async def next_after(*, brand: Brand, last: dt.date | None) -> dt.date | None:
             """
             SELECT EXISTS (SELECT 1 FROM statement s WHERE s.period = $1 AND s.carried_minor <> 0),
                    (SELECT min(month) FROM (
-                        SELECT period_of(min(matures_at), b.time_zone) AS month FROM accrual a
+                        SELECT period_of(min(matures_at), b.time_zone) AS month FROM timed_accrual
                         WHERE $1::date IS NULL OR matures_at >= $2
-                        UNION ALL SELECT period_of(min(matures_at), b.time_zone) FROM reversal WHERE $1::date IS NULL OR matures_at >= $2
+                        UNION ALL SELECT period_of(min(matures_at), b.time_zone) FROM timed_reversal WHERE $1::date IS NULL OR matures_at >= $2
                         UNION ALL SELECT period_of(min(occurred_at), b.time_zone) FROM adjustment WHERE $1::date IS NULL OR occurred_at >= $2
                         UNION ALL SELECT min(counted_in) FROM own_volume WHERE $1::date IS NULL OR counted_in > $1) months)
             FROM brand b""",

@@ -35,6 +35,8 @@ BONUSES = Path(__file__).with_name("compute.sql")
 COPIED = (
     "order_line",
     "refund",
+    "fulfilment",
+    "line_clock",
     "intake",
     "accrual",
     "reversal",

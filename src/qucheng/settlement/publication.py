@@ -20,6 +20,9 @@ PUBLISH = """
 # $5: the period
 STATEMENTS = """
     SELECT reseller, jsonb_build_object('statement_no', statement_no, 'period', period, 'number', number) AS content FROM statement WHERE period = $5"""
+EVENTS = """
+    INSERT INTO outbox_event (brand_id, kind, subject, data)
+    SELECT brand_id, 'statement.published', statement_no, jsonb_build_object('statementNo', statement_no) FROM statement WHERE period = $1 ORDER BY statement_no"""
 RENDERING = """
     SELECT EXISTS (SELECT 1 FROM task WHERE brand = $1 AND kind = $2 AND state IN ('waiting', 'running') AND subject ->> 'period' = $3)"""
 
@@ -102,6 +105,7 @@ async def _publish(brand: Brand, starts_on: dt.date, number: int, actor: audit.A
         subject=run.code_of(brand, chosen),
         after={"statements": chosen.statements, "without_documents": missing},
     )
+    await db.connection().execute(EVENTS, starts_on)
     await notification.tell_found(
         brand_id=brand.id, kind="statement.published", subject=f"{starts_on:%Y-%m}", query=STATEMENTS, arguments=[starts_on]
     )

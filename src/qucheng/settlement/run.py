@@ -57,6 +57,14 @@ DAMAGED = """
     WHERE (d.accrued, d.reversed, d.bonus, d.adjustment) IS DISTINCT FROM
           (coalesce(e.accrued, 0), coalesce(e.reversed, 0), coalesce(e.bonus, 0), coalesce(e.adjustment, 0))"""
 
+# $1: the last delivery that is known. $2: the end of the month. $3: only of what is accrued.
+BEHIND = """
+    SELECT EXISTS (SELECT 1 FROM intake WHERE NOT live AND number > $1 AND (accrued_at IS NOT NULL OR NOT $3))
+        OR EXISTS (SELECT 1 FROM intake i WHERE i.live AND CASE WHEN i.accrued_at IS NULL THEN NOT $3 ELSE i.accrued_through > $1 END AND (
+            EXISTS (SELECT 1 FROM order_line l WHERE l.brand_id = i.brand_id AND l.intake = i.number AND l.paid_at < $2)
+            OR EXISTS (SELECT 1 FROM fulfilment e WHERE e.brand_id = i.brand_id AND e.intake = i.number AND e.at < $2)
+            OR EXISTS (SELECT 1 FROM refund r WHERE r.brand_id = i.brand_id AND r.intake = i.number AND r.refunded_at < $2)))"""
+
 
 class RunUnknownError(errors.RefusedError):
     code: ClassVar[str] = "run.unknown"
@@ -158,10 +166,19 @@ async def of_period(*, brand: Brand, starts_on: dt.date) -> Run | None:
 
 
 async def is_stale(*, brand: Brand, run: Run) -> bool:
-    """Whether anything was delivered since the draft was computed."""
+    """Whether anything was delivered since the draft was computed, or a live order or refund came that is of the month or an earlier one."""
+    return await is_behind(brand=brand, starts_on=run.period, known=run.intake, accrued=False)
+
+
+async def is_behind(*, brand: Brand, starts_on: dt.date, known: int, accrued: bool) -> bool:
+    """Whether there is something for the month that came after the delivery `known`. accrued: of what the kernel has reckoned with.
+
+    Live orders come all the time: those that were paid after the month cannot be on its statements.
+    """
+    _, ends_at = clock.month_bounds(starts_on, brand.time_zone)
     async with db.atomic(brand.id):
-        stale: bool = await db.connection().fetchval("SELECT EXISTS (SELECT 1 FROM intake WHERE number > $1)", run.intake)
-    return stale
+        behind: bool = await db.connection().fetchval(BEHIND, known, ends_at, accrued)
+    return behind
 
 
 async def next_period(*, brand: Brand) -> dt.date | None:
@@ -278,7 +295,7 @@ async def _store(starts_on: dt.date, now: dt.datetime) -> int | None:
     number: int | None = await connection.fetchval(
         """INSERT INTO settlement_run (brand_id, period, number, state, intake, statements, gross_minor, tax_minor, net_minor, computed_at)
            SELECT current_brand(), $1, (SELECT coalesce(max(number), 0) + 1 FROM settlement_run WHERE period = $1), 'computed',
-                  (SELECT coalesce(max(number), 0) FROM intake WHERE accrued_at IS NOT NULL),
+                  (SELECT coalesce(max(accrued_through), 0) FROM intake),
                   count(*), sum(payable - opening)::bigint, sum(tax)::bigint, sum(net)::bigint, $2
            FROM draft_statement HAVING count(*) > 0 RETURNING number""",
         starts_on,
