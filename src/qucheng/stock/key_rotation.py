@@ -1,0 +1,82 @@
+"""A new key that wraps data keys, and the old ones let go: nothing stops meanwhile, for every key of the ring opens what it wrapped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qucheng.core import audit, crypto, db, key_provider, task
+from qucheng.stock import secret
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
+    from pathlib import Path
+
+REWRAP = "keys.rewrap"
+CHUNK = 500
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """How many values in a place a key has sealed or wrapped."""
+
+    key: int
+    place: str
+    count: int
+
+
+async def rotate(*, folder: Path, actor: audit.Actor) -> int:
+    """A key of the ring that wraps and seals from now on, and the task that wraps all data keys with it; returns its number."""
+    number = crypto.add_key(folder)
+    async with db.atomic(audit.PLATFORM):
+        await task.add(kind=REWRAP, queue="rest", key=REWRAP)
+        await audit.record(brand_id=audit.PLATFORM, actor=actor, action="keys.rotate", subject=str(number))
+    return number
+
+
+async def rewrap(*, work: task.Work, keys: crypto.Keys, brands: list[uuid.UUID], now: dt.datetime) -> None:
+    """Wraps what older keys have wrapped. A new rotation meanwhile is seen: it ends when nothing is left."""
+    done = 0
+    for brand_id in brands:
+        while True:
+            async with work.effect(brand_id):
+                count = await _chunk(keys, brand_id, now)
+            if not count:
+                break
+            done += count
+            await work.progress(done, done)
+
+
+async def _chunk(keys: crypto.Keys, brand_id: uuid.UUID, now: dt.datetime) -> int:
+    provider = key_provider.Ring(keys)
+    rows = await db.connection().fetch(
+        "SELECT batch, wrapped FROM data_key WHERE get_byte(wrapped, 1) * 256 + get_byte(wrapped, 2) <> $1"
+        " ORDER BY batch LIMIT $2 FOR NO KEY UPDATE",
+        provider.wrapping,
+        CHUNK,
+    )
+    fresh = []
+    for row in rows:
+        place = secret.place(brand_id, row["batch"])
+        fresh.append((row["batch"], provider.wrap(provider.unwrap(row["wrapped"], place=place), place=place), now))
+    await db.connection().executemany("UPDATE data_key SET wrapped = $2, wrapped_at = $3 WHERE batch = $1", fresh)
+    return len(rows)
+
+
+async def status() -> list[Held]:
+    """What each key still holds."""
+    async with db.atomic():
+        rows = await db.connection().fetch("SELECT key, place, count FROM sealed_values() ORDER BY key, place")
+    return [Held(**dict(row)) for row in rows]
+
+
+async def retire(*, folder: Path, number: int, actor: audit.Actor) -> None:
+    """Lets a key go that holds nothing any more. Raises crypto.KeyNeededError."""
+    held = [each for each in await status() if each.key == number]
+    if held:
+        places = ", ".join(f"{each.count} in {each.place}" for each in held)
+        raise crypto.KeyNeededError(f"Key {number} is still needed: {places}.")
+    crypto.remove_key(folder, number)
+    async with db.atomic(audit.PLATFORM):
+        await audit.record(brand_id=audit.PLATFORM, actor=actor, action="keys.retire", subject=str(number))
