@@ -45,6 +45,7 @@ async def add(*, settings: Settings, found: demo_file.Demo, now: dt.datetime) ->
             scopes=[scope.name for scope in api_key.SCOPES.values() if reseller is None or scope.reseller],
             networks=[],
             expires_at=now + LIFE,
+            bearer_orders=True,
             created_by=user_id,
             actor=actor,
             now=now,

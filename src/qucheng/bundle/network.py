@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qucheng.core import db
-from qucheng.network import reseller, rules
+from qucheng.network import cap, reseller, rules
 
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
@@ -53,8 +53,7 @@ async def judge(brand: Brand) -> None:
     """Marks the joins and placements that the network by date refuses."""
     connection = db.connection()
     new = [rules.Event(**dict(row)) for row in await connection.fetch(READ)]
-    cap = rules.Cap(max_depth=brand.max_depth, heads_limited=brand.policy == "intl")
-    faults = rules.judge(new, await reseller.history(), cap)
+    faults = rules.judge(new, await reseller.history(), await cap.read(brand))
     for moved, name in FILES.items():
         refused = [
             (event.row, f"{code}:{COLUMNS.get(code, 'reseller' if moved else 'parent')}")

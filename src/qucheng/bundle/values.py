@@ -62,6 +62,8 @@ FORMS = {
     Kind.PRIORITY: "CASE WHEN {v} ~ '^-?0*[0-9]{{1,9}}$' THEN {v}::numeric::integer END",
     Kind.RESELLER_KIND: "CASE WHEN {v} IN ('individual', 'company') THEN {v} END",
     Kind.CHANNEL_KIND: "CASE WHEN {v} IN ('agency', 'wholesale') THEN {v} END",
+    Kind.HOLD_FROM: "CASE WHEN {v} IN ('paid', 'delivered', 'redeemed') THEN {v} END",
+    Kind.FULFILMENT: "CASE WHEN {v} IN ('delivered', 'redeemed') THEN {v} END",
 }
 
 

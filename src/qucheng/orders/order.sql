@@ -9,10 +9,3 @@ LEFT JOIN reseller g ON g.brand_id = h.brand_id AND g.code = h.grandparent
 WHERE h.brand_id = current_brand();
 ANALYZE standing;
 SET LOCAL enable_nestloop TO DEFAULT;
-
--- Costs of the price book, by the time of their version and their dates.
-CREATE TEMP TABLE dated_cost ON COMMIT DROP AS
-SELECT l.sku, l.cost_minor, l.starts_on, l.ends_on, v.starts_at, v.ends_at
-FROM price_limit l JOIN price_live v ON v.brand_id = l.brand_id AND v.version = l.version
-WHERE l.brand_id = current_brand() AND l.cost_minor IS NOT NULL;
-ANALYZE dated_cost;

@@ -10,8 +10,8 @@ from tests.rooms.catalog import price_shop
 from tests.rooms.catalog.conftest import keys
 from tests.rooms.catalog.price_shop import DAY
 
-from qucheng.core import db
-from qucheng.orders import deviation
+from qucheng.core import audit, db
+from qucheng.orders import rules, sale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["keys"]
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
 
-STAGED = "CREATE TEMP TABLE sent (row integer, paid_at timestamptz, reseller text, channel text, sku text, quantity integer, gross_minor bigint, fault text) ON COMMIT DROP"
 LINES = [
-    (1, "S1", "wechat", "tea", 2, 5520),
-    (2, "S1", "wechat", "tea", 2, 5400),
-    (3, "S1", "tmall", "tea", 1, 2700),
-    (4, "S1", "wechat", "pass", 1, 5000),
-    (5, "G1", "wechat", "tea", 1, 2680),
-    (6, "G1", "tmall", "tea", 1, 2650),
-    (7, "G1", "tmall", "pass", 1, 1),
+    ("S1", "wechat", "tea", 2, 5520),
+    ("S1", "wechat", "tea", 2, 5400),
+    ("S1", "tmall", "tea", 1, 2700),
+    ("S1", "wechat", "pass", 1, 5000),
+    ("G1", "wechat", "tea", 1, 2680),
+    ("G1", "tmall", "tea", 1, 2650),
+    ("G1", "tmall", "pass", 1, 1),
 ]
 
 
@@ -46,19 +45,28 @@ async def test_what_deviates_is_flagged_or_refused(workspace: books.Workspace, k
             "INSERT INTO reseller_channel (brand_id, reseller, channel, starts_on) VALUES ($1, 'G1', 'tmall', '2026-01-01')",
             shop.brand.id,
         )
-        await connection.execute(STAGED)
-        await connection.executemany(
-            "INSERT INTO sent VALUES ($1, $7, $2, $3, $4, $5, $6, NULL)", [(*line, price_shop.at(DAY)) for line in LINES]
-        )
-        await connection.execute(
-            "INSERT INTO sent SELECT 8, paid_at, reseller, channel, sku, quantity, 1, 'value.invalid:gross' FROM sent WHERE row = 1"
-        )
-        await deviation.judge(staged="sent", judged="judged")
-        found = [tuple(row) for row in await connection.fetch("SELECT row, code, refused FROM judged ORDER BY row")]
-    assert found == [
-        (2, "order.price_deviates", False),
-        (3, "order.price_deviates", True),
-        (4, "order.not_for_sale", False),
-        (5, "order.not_for_sale", False),
-        (7, "order.not_for_sale", True),
+    assert [await outcome(shop, number, *each) for number, each in enumerate(LINES)] == [
+        [],
+        ["order.price_deviates"],
+        "order.price_deviates",
+        ["order.not_for_sale"],
+        ["order.not_for_sale"],
+        [],
+        "order.not_for_sale",
     ]
+
+
+async def outcome(
+    shop: price_shop.Shop, number: int, reseller: str, channel: str, sku: str, quantity: int, gross: int
+) -> list[str] | str:
+    """The flags, or why it was refused."""
+    line = rules.LineIn(line_no="1", sku=sku, quantity=quantity, gross_minor=gross)
+    try:
+        placed = await sale.place(
+            brand=shop.brand, order_no=f"O{number}", lines=[line], reseller=reseller, channel=channel, source="page",
+            actor=audit.SYSTEM, now=price_shop.at(DAY),
+        )  # fmt: skip
+    except sale.OrderInvalidError as refusal:
+        (fault,) = refusal.faults
+        return fault.code
+    return list(placed.lines[0].flags)
