@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ modelled = settings(max_examples=60, deadline=None, suppress_health_check=SLOW, 
 CODES = {
     *("value.missing", "value.invalid", "ref.unknown", "rule.invalid", "rule.level_exceeded", "key.conflict"),
     *("order.net_negative", "order.before_joined", "refund.before_payment", "refund.exceeds_line", "placement.before_joined"),
+    *("fulfilment.before_payment", "fulfilment.exceeds_line"),
     *("network.cycle", "network.parent_joined_later", "network.depth_exceeded", "network.heads_exceeded"),
 }
 FLAGS = {"order.price_deviates", "order.self_purchase", "order.capped"}
@@ -163,7 +165,12 @@ def test_generated_bundles_reach_every_corner() -> None:
         reached.update(name for one in result.statements for name in ("tax", "opening", "net") if getattr(one, name) > 0)
         reached["clawback"] += sum(one.carried < 0 for one in result.statements)
         reached["duplicate"] += sum(result.duplicates.values())
+        for line, refunds in result.lines:
+            hold = None if line.matures_at is None else line.matures_at - line.order.paid_at
+            late = hold is not None and hold != timedelta(hours=24 * result.brand.hold_days)
+            reached.update({"clock": late, "clock with a refund": late and bool(refunds), "no clock": hold is None})
 
     collect()
     wanted = CODES | FLAGS | set(checks.KINDS) | {"tax", "opening", "net", "clawback", "duplicate"}
-    assert wanted - set(reached) == set()
+    wanted |= {"clock", "clock with a refund", "no clock"}
+    assert {name for name in wanted if not reached[name]} == set()

@@ -27,7 +27,7 @@ SELECT r.code AS reseller, wanted.starts_on + wanted.days * (1 + n % 4) / 5 AS e
 FROM wanted CROSS JOIN (SELECT *, (row_number() OVER (ORDER BY code))::integer AS n FROM checked_resellers WHERE tier = 'store') r WHERE n % 12 = 0;
 
 CREATE TEMP TABLE checked_skus ON COMMIT DROP AS
-SELECT 'sku' || n AS code, 'Article ' || n AS name, 'category' || n % 10 AS category, price AS list_price_minor, price * 6 / 10 AS cost_minor, NULL::text AS fault
+SELECT 'sku' || n AS code, 'Article ' || n AS name, 'category' || n % 10 AS category, price AS list_price_minor, price * 6 / 10 AS cost_minor, 'paid' AS hold_from, NULL::text AS fault
 FROM (SELECT n, 990 + 100 * pg_temp.chance(n, 'price', 200) AS price FROM generate_series(0, 199) n) s;
 
 -- About 200 rules with dates: two levels for everything, by category, channel and tier, in two spans; by article; one bonus

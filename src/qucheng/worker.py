@@ -19,7 +19,7 @@ import redis.exceptions
 import structlog
 
 from qucheng.core import ids, platform, process, schedule, servers, task
-from qucheng.jobs import handlers, runner
+from qucheng.jobs import handlers, runner, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +43,19 @@ TIMETABLE = (
     schedule.Schedule(
         name="compliance.report", kind="compliance.report", queue="rest", first=MIDNIGHT, every=dt.timedelta(hours=1)
     ),
+    schedule.Schedule(name="risk.scan", kind="risk.scan", queue="rest", first=MIDNIGHT, every=dt.timedelta(hours=1)),
+    # a bell is rung with the first order of a batch: this is for one that was lost
+    schedule.Schedule(name="orders.sweep", kind="orders.sweep", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)),
+    schedule.Schedule(
+        name="payments.follow", kind="payments.follow", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)
+    ),
     schedule.Schedule(name="audit.seal", kind="audit.seal", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)),
+    schedule.Schedule(name="stock.sweep", kind="stock.sweep", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)),
+    schedule.Schedule(
+        name="redemption.settle", kind="redemption.settle", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)
+    ),
+    # every hour, for cards expire with the brand's day
+    schedule.Schedule(name="stock.watch", kind="stock.watch", queue="rest", first=MIDNIGHT, every=dt.timedelta(hours=1)),
     schedule.Schedule(
         name="notification.send", kind="notification.send", queue="rest", first=MIDNIGHT, every=dt.timedelta(minutes=1)
     ),
@@ -92,6 +104,7 @@ class Worker:
                 self._every(SWEEP_SECONDS, task.sweep),
                 self._every(TICK_SECONDS, self._tick),
                 self._every(REPORT_SECONDS, self._report),
+                self._every(PAUSE_SECONDS, webhooks.Courier(self._settings).run),
                 *(self._listen(queue) for queue in task.QUEUES),
             )
         ]

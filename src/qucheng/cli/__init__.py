@@ -39,6 +39,7 @@ COMMANDS = {
     "doctor": ("installation:doctor", "Say what this machine lacks, and how to get it."),
     "migrate": ("installation:migrate", "Bring the platform's database up to this release."),
     "keyring": ("installation:keyring", "The keys that open what is stored encrypted: make the ring, add a key."),
+    "keys": ("keys:app", "A new key for what is stored encrypted; what the old ones still hold; letting them go."),
     "servers": ("installation:app", "The embedded PostgreSQL and Valkey of this checkout."),
 }
 for name, (place, what) in COMMANDS.items():

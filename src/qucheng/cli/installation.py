@@ -55,11 +55,11 @@ def make() -> None:
 
 @keyring.command
 def add() -> None:
-    """Add a key that seals from now on; the others open what they have sealed. Start web and workers again afterwards."""
+    """Add a key that seals from now on; the others open what they have sealed. To wrap data keys anew as well: qucheng keys rotate."""
     folder = settings.load().var / "keys"
     if not crypto.there(folder):
         raise crypto.KeysUnusableError(f"{folder} has no ring of keys: qucheng keyring make.")
-    print(f"key {crypto.add_key(folder)} of {folder} seals what processes store that are started from now on")
+    print(f"key {crypto.add_key(folder)} of {folder} seals from now on")
 
 
 @app.command(name="status")

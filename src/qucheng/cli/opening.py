@@ -8,7 +8,9 @@ import uuid
 
 from qucheng.bundle import demo_desks, demo_file, demo_keys, demo_months, demo_platform
 from qucheng.bundle import progress as progresses
+from qucheng.connectors import payment_simulator
 from qucheng.core import clock, crypto, errors, ids, platform, settings, task
+from qucheng.insight import anomalies
 from qucheng.jobs import handlers, runner
 
 # whose sign-ins are told of when the platform is up
@@ -52,7 +54,10 @@ async def _open(current: settings.Settings, base_url: str, report: progresses.Pr
                 pair = await demo_months.pair(keys=crypto.keys(current.var / "keys"), brand=brand, now=now)
                 while (asked := await demo_months.step(brand=brand, people=pair, now=clock.now())) is not None:
                     await _finish(asked, tools, report)
-                await demo_desks.fill(keys=crypto.keys(current.var / "keys"), brand=brand, now=clock.now())
+                keys = crypto.keys(current.var / "keys")
+                provider = payment_simulator.of(current.var, keys)
+                await demo_desks.fill(keys=keys, brand=brand, provider=provider, now=clock.now())
+        await anomalies.scan_all(now=clock.now())
         await demo_platform.finish()
     return found
 

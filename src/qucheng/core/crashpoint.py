@@ -20,6 +20,11 @@ OF_DELIVERIES = (
     "upload.judging",  # the rows and the report are written, not committed
     "upload.judged",  # and committed, with the file still there
 )
+OF_ACCRUALS = (
+    "accrual.closed",  # the open intake of live orders is closed, the kernel has not run
+    "accrual.written",  # what it earned is written, not committed
+)
+OF_WEBHOOKS = ("webhook.sent",)  # the receiver has it, and nothing is written down
 
 
 def chosen() -> str | None:

@@ -75,6 +75,8 @@ def _addresses(current: Settings) -> list[Reason]:
         found.append(Reason("QUCHENG_MAIL_URL is not set", "name the mail server: letters would be files in var/outbox"))
     if current.mail_from == settings_.NOBODY:
         found.append(Reason("QUCHENG_MAIL_FROM is not set", "name the sender of letters"))
+    if current.webhook_networks:
+        found.append(Reason("QUCHENG_WEBHOOK_NETWORKS is set", "unset it: webhooks would reach machines behind this one"))
     return found
 
 
@@ -128,6 +130,8 @@ def _database(current: Settings) -> list[Reason]:
             found.append(shown)
         elif shown:
             found.append(Reason("the database holds the demonstration", "name one that was never given it"))
+        if _asked(current.database_url, _simulated, "DATABASE_URL") is True:
+            found.append(Reason("a brand lets the payment simulator take its money", "let its owner choose another at /selling"))
     if current.app_database_url is not None and current.database_url is not None:
         unsafe = _asked(current.app_database_url, _unsafe, "APP_DATABASE_URL")
         if isinstance(unsafe, Reason):
@@ -150,6 +154,13 @@ async def _shown_off(connection: asyncpg.Connection) -> bool:
     if await connection.fetchval("SELECT to_regclass('public.demonstration')") is None:
         return False
     return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM demonstration)"))
+
+
+async def _simulated(connection: asyncpg.Connection) -> bool:
+    """Payments by nobody."""
+    if await connection.fetchval("SELECT to_regproc('public.simulated_payments')") is None:
+        return False
+    return bool(await connection.fetchval("SELECT simulated_payments()"))
 
 
 async def _unsafe(connection: asyncpg.Connection) -> bool:

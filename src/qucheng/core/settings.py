@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...]
     """QUCHENG_TRUSTED_PROXIES: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed. None: nobody's."""
 
+    webhook_networks: tuple[str, ...]
+    """QUCHENG_WEBHOOK_NETWORKS: addresses and networks on this machine or beside it that webhooks go to all the same, for development."""
+
     var: Path
     """QUCHENG_VAR: the folder of everything that is kept beside the databases (embedded servers, keys, files)."""
 
@@ -75,7 +78,8 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
         mail_url=_address(environment, "QUCHENG_MAIL_URL", ("smtp", "smtps")),
         mail_from=environment.get("QUCHENG_MAIL_FROM", "").strip() or NOBODY,
         production=_switch(environment, "QUCHENG_PRODUCTION"),
-        trusted_proxies=_networks(environment, "QUCHENG_TRUSTED_PROXIES"),
+        trusted_proxies=_networks(environment, "QUCHENG_TRUSTED_PROXIES", "would believe everybody: name the proxies"),
+        webhook_networks=_networks(environment, "QUCHENG_WEBHOOK_NETWORKS", "would reach everything: name the receivers"),
         var=Path(environment.get("QUCHENG_VAR") or root / "var").absolute(),
         root=root,
     )
@@ -106,13 +110,13 @@ def _switch(environment: abc.Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def _networks(environment: abc.Mapping[str, str], name: str) -> tuple[str, ...]:
+def _networks(environment: abc.Mapping[str, str], name: str, too_wide: str) -> tuple[str, ...]:
     try:
         found = [ipaddress.ip_network(part.strip()) for part in environment.get(name, "").split(",") if part.strip()]
     except ValueError:
         raise SettingError(f"{name} is a list such as 127.0.0.1, 10.0.4.0/24") from None
     if any(network.prefixlen == 0 for network in found):
-        raise SettingError(f"{name} would believe everybody: name the proxies")
+        raise SettingError(f"{name} {too_wide}")
     return tuple(str(network) for network in found)
 
 

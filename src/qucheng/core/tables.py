@@ -110,3 +110,14 @@ class ExportFile(Table, tablename="export_file", db=db.ENGINE, tags=["raw"]):
     asked_at = Timestamptz(default=None, null=False)
     made_at = Timestamptz(default=None, null=True)
     expires_at = Timestamptz(default=None, null=False)
+
+
+class OutboxEvent(Table, tablename="outbox_event", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    seq = BigInt(primary_key=True, default=None)
+    id = UUID(default=None, null=False)
+    kind = Text(default=None, null=False)
+    subject = Text(default=None, null=False)
+    data = JSONB(default=None, null=False)
+    at = Timestamptz(default=None, null=False)
+    pending = Boolean(default=None, null=False)

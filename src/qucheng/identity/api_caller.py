@@ -66,7 +66,7 @@ class MakerGoneError(errors.RefusedError):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that may be used, now and from here."""
+    """A key that may be used, now and from here. bearer_orders: its token alone is enough to send orders."""
 
     key_id: uuid.UUID
     brand_id: uuid.UUID
@@ -77,6 +77,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...]
     expires_at: dt.datetime
     created_by: uuid.UUID
+    bearer_orders: bool = False
 
 
 async def by_token(*, token: str, address: str, now: dt.datetime) -> Caller:
@@ -150,6 +151,7 @@ async def _used(row: asyncpg.Record, address: str, now: dt.datetime) -> Caller:
         networks=networks,
         expires_at=row["expires_at"],
         created_by=row["created_by"],
+        bearer_orders=row["bearer_orders"],
     )
 
 

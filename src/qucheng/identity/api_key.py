@@ -54,9 +54,12 @@ SCOPES = {
         Scope("adjustments.request", money=True),
         Scope("orders.write", money=True, reseller=True),
         Scope("refunds.write", money=True),
+        Scope("fulfilments.write", money=True),
         Scope("reservations.write", money=True, reseller=True),
         Scope("stock.read", reseller=True),
         Scope("cards.reveal", money=True),
+        Scope("cards.redeem"),
+        Scope("claims.write", money=True),
     )
 }
 
@@ -106,6 +109,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: dt.datetime | None
     last_used_on: dt.date | None
     old_until: dt.datetime | None
+    bearer_orders: bool
 
     def state(self, now: dt.datetime) -> Literal["active", "expired", "revoked"]:
         if self.revoked_at is not None:
@@ -127,12 +131,16 @@ async def create(
     scopes: Collection[str],
     networks: Collection[str],
     expires_at: dt.datetime,
+    bearer_orders: bool = False,
     created_by: uuid.UUID,
     actor: audit.Actor,
     now: dt.datetime,
 ) -> Issued:
-    """Raises KeyUnfitError. networks: addresses or networks that it may be used from; none for anywhere."""
+    """Raises KeyUnfitError. networks: addresses or networks that it may be used from; none for anywhere. bearer_orders: its token
+    alone is enough to send orders, without a signature.
+    """
     name, places = name.strip(), read_networks(networks)
+    bearer_orders = bearer_orders and "orders.write" in scopes
     for refusal in unfit(name=name, reseller=reseller, scopes=scopes, networks=networks, expires_at=expires_at, now=now):
         raise refusal
     key_id = ids.new_id()
@@ -140,8 +148,8 @@ async def create(
         try:
             async with db.atomic():
                 await db.connection().execute(
-                    "INSERT INTO api_key (brand_id, id, name, mode, reseller, scopes, networks, created_at, created_by, expires_at)"
-                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                    "INSERT INTO api_key (brand_id, id, name, mode, reseller, scopes, networks, created_at, created_by, expires_at, bearer_orders)"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                     brand_id,
                     key_id,
                     name,
@@ -152,6 +160,7 @@ async def create(
                     now,
                     created_by,
                     expires_at,
+                    bearer_orders,
                 )
         except asyncpg.ForeignKeyViolationError:
             raise KeyUnfitError("reseller", "There is no such reseller.") from None
@@ -163,7 +172,7 @@ async def create(
             subject=str(key_id),
             after={
                 "name": name, "mode": mode, "reseller": reseller, "scopes": sorted(scopes), "networks": places,
-                "expires_at": expires_at,
+                "expires_at": expires_at, "bearer_orders": bearer_orders,
             },
         )  # fmt: skip
     return issued
@@ -332,7 +341,7 @@ async def listing(*, brand_id: uuid.UUID, now: dt.datetime) -> list[Key]:
     """The newest first."""
     async with db.atomic(brand_id):
         rows = await db.connection().fetch(
-            "SELECT k.id, k.name, k.mode, k.reseller, k.scopes, k.networks, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_on,"
+            "SELECT k.id, k.name, k.mode, k.reseller, k.scopes, k.networks, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_on, k.bearer_orders,"
             " (SELECT max(s.ends_at) FROM api_secret s WHERE s.brand_id = k.brand_id AND s.key = k.id AND s.ends_at > $1) AS old_until"
             " FROM api_key k ORDER BY k.id DESC",
             now,

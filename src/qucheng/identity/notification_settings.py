@@ -24,6 +24,7 @@ Kind = Literal[
     "application.received",
     "agreement.published",
     "task.failed",
+    "webhook.disabled",
 ]
 
 
@@ -41,6 +42,7 @@ KINDS: dict[Kind, Described] = {
     "dispute.opened": Described(roles=("owner", "accountant")),
     "plan.published": Described(roles=("owner", "manager", "accountant", "auditor")),
     "task.failed": Described(roles=("owner", "operator")),
+    "webhook.disabled": Described(roles=("owner",), mail=True),
     "statement.published": Described(roles=("admin",), mail=True),
     "dispute.decided": Described(roles=("admin",)),
     "price.change": Described(roles=("admin", "seller"), mail=True),

@@ -71,6 +71,7 @@ _SELLING = frozenset(
         "risks.decide",
         "stock.change",
         "secrets.reveal",
+        "redemptions.approve",
         "orders.refund",
         "orders.resolve",
         "approvals.read",
@@ -124,7 +125,7 @@ GIVEN: dict[Role, frozenset[str]] = {
         }
     )
     | _APPROVE_MONEY
-    | {"roles.grant.approve", "prices.approve", "plans.approve", "policy.approve"},
+    | {"roles.grant.approve", "prices.approve", "plans.approve", "policy.approve", "redemptions.approve"},
     "owner": _READ_BOOKS
     | _BOOKKEEPING
     | _SELLING
@@ -198,6 +199,8 @@ APPROVALS: dict[str, tuple[str, str]] = {
     "prices.publish": ("prices.request", "prices.approve"),
     "plan.publish": ("plans.request", "plans.approve"),
     "policy.opinion": ("policy.request", "policy.approve"),
+    "policy.tighten": ("policy.request", "policy.approve"),
+    "redemption.reverse": ("stock.change", "redemptions.approve"),
 }
 # who may give which role without asking another (roles of the brand's own people are asked for)
 INVITES: dict[Role, frozenset[Role]] = {

@@ -163,6 +163,7 @@ class ApiKey(Table, tablename="api_key", db=db.ENGINE, tags=["raw"]):
     revoked_at = Timestamptz(default=None, null=True)
     revoked_by = UUID(default=None, null=True)
     last_used_on = Date(default=None, null=True)
+    bearer_orders = Boolean(default=None, null=False)
 
 
 class ApiSecret(Table, tablename="api_secret", db=db.ENGINE, tags=["raw"]):
@@ -196,6 +197,19 @@ class LegalOpinion(Table, tablename="legal_opinion", db=db.ENGINE, tags=["raw"])
     approved_at = Timestamptz(default=None, null=False)
 
 
+class PolicyValue(Table, tablename="policy_value", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    starts_on = Date(primary_key=True, default=None)
+    max_depth = SmallInt(default=None, null=False)
+    max_levels = SmallInt(default=None, null=False)
+    max_total_rate_ppm = Integer(default=None, null=False)
+    author = UUID(default=None, null=False)
+    approver = UUID(default=None, null=False)
+    approval = UUID(default=None, null=False)
+    approved_on = Date(default=None, null=False)
+    approved_at = Timestamptz(default=None, null=False)
+
+
 class Notification(Table, tablename="notification", db=db.ENGINE, tags=["raw"]):
     brand_id = UUID(default=None, null=False)
     id = UUID(primary_key=True, default=None)
@@ -216,3 +230,51 @@ class NotificationSetting(Table, tablename="notification_setting", db=db.ENGINE,
     kind = Text(primary_key=True, default=None)
     app = Boolean(default=None, null=False)
     mail = Boolean(default=None, null=False)
+
+
+class WebhookEndpoint(Table, tablename="webhook_endpoint", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    url = Text(default=None, null=False)
+    kinds = Text(default=None, null=False)
+    state = Text(default=None, null=False)
+    created_at = Timestamptz(default=None, null=False)
+    created_by = UUID(default=None, null=False)
+    changed_at = Timestamptz(default=None, null=False)
+
+
+class WebhookSecret(Table, tablename="webhook_secret", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    endpoint = UUID(default=None, null=False)
+    number = SmallInt(primary_key=True, default=None)
+    cipher = Bytea(default=None, null=False)
+    issued_at = Timestamptz(default=None, null=False)
+    issued_by = UUID(default=None, null=False)
+    ends_at = Timestamptz(default=None, null=True)
+
+
+class WebhookDelivery(Table, tablename="webhook_delivery", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    endpoint = UUID(default=None, null=False)
+    event = BigInt(primary_key=True, default=None)
+    kind = Text(default=None, null=False)
+    subject = Text(default=None, null=False)
+    state = Text(default=None, null=False)
+    attempt = Integer(default=None, null=False)
+    tries = SmallInt(default=None, null=False)
+    queued_at = Timestamptz(default=None, null=False)
+    due_at = Timestamptz(default=None, null=True)
+    lease_until = Timestamptz(default=None, null=True)
+    ended_at = Timestamptz(default=None, null=True)
+
+
+class WebhookAttempt(Table, tablename="webhook_attempt", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    endpoint = UUID(default=None, null=False)
+    event = BigInt(default=None, null=False)
+    number = Integer(primary_key=True, default=None)
+    at = Timestamptz(default=None, null=False)
+    duration_ms = Integer(default=None, null=False)
+    status = SmallInt(default=None, null=True)
+    fault = Text(default=None, null=True)
+    answer = Text(default=None, null=True)

@@ -39,8 +39,8 @@ _COLUMNS = {
     " (e.occurred_at AT TIME ZONE b.time_zone)::date AS available_on",
 }
 _FROM = {
-    "accrual": f"accrual e LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level) {_RULED}",
-    "reversal": f"reversal e LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no) {_RULED}",
+    "accrual": f"timed_accrual e LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level) {_RULED}",
+    "reversal": f"timed_reversal e LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no) {_RULED}",
     "adjustment": "adjustment e LEFT JOIN statement_adjustment m USING (brand_id, code)",
     "bonus": f"bonus e {_RULED} LEFT JOIN statement m ON m.brand_id = e.brand_id AND m.reseller = e.reseller AND m.period = e.period",
 }
@@ -54,7 +54,10 @@ _RUNS = """
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """key: its kind and what it is called by. basis_value: minor units, or a plain count where the basis is `unit`."""
+    """key: its kind and what it is called by. basis_value: minor units, or a plain count where the basis is `unit`.
+
+    available_on: None while the event from which its hold counts has not come.
+    """
 
     key: Position
     kind: Kind
@@ -71,7 +74,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     of_period: dt.date | None
     amount_minor: int
     occurred_on: dt.date
-    available_on: dt.date
+    available_on: dt.date | None
     statement_no: str | None
 
 

@@ -39,6 +39,8 @@ WORDS = {
     "entry.lost": "an entry that was due is on no statement",
     "entry.early": "an entry is on a statement of a month that ended before it matured",
     "entry.time": "an entry does not stand at its time",
+    "clock.start": "the clock of a line runs without its event, or stands still after it",
+    "clock.time": "a line does not mature when its clock says",
     "line.negative": "refunds took back more than the line had earned",
     "line.refunded": "a line that came back in full still earns",
     "line.cap": "a line earns more than the cap allows",
@@ -56,6 +58,7 @@ WORDS = {
     "document.sha256": "a frozen document was changed",
     "document.figures": "a frozen document does not say what the statement says",
     "run.statements": "a settlement run has not issued what it computed",
+    "stock.level": "the counts of a pool are not what its cards say",
 }
 
 

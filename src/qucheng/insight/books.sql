@@ -18,7 +18,7 @@ END $$;
 -- The last period that is issued in full, and the last intake it knew of. A period closed after it was empty, so it is judged
 -- by the last run; without runs (a bundle settled in one go) the last period knew what had been accrued when it was settled.
 CREATE TEMP TABLE settled_through ON COMMIT DROP AS
-SELECT p.starts_on, p.ends_at, coalesce(r.intake, (SELECT max(i.number) FROM intake i WHERE i.accrued_at <= p.settled_at), 0) AS intake
+SELECT p.starts_on, p.ends_at, coalesce(r.intake, (SELECT max(i.accrued_through) FROM intake i WHERE i.accrued_at <= p.settled_at), 0) AS intake
 FROM period p LEFT JOIN settlement_run r ON r.period = p.starts_on AND r.state = 'issued'
 WHERE r.state = 'issued' OR NOT EXISTS (SELECT 1 FROM settlement_run WHERE state IN ('issuing', 'issued'))
 ORDER BY p.starts_on DESC LIMIT 1;
@@ -145,32 +145,52 @@ SELECT 'entry.twice', 'adjustment/' || code, 'one statement', count(*) || ' stat
 SELECT 'entry.lost' AS invariant, e.subject, 'on a statement by ' || to_char(d.starts_on, 'YYYY-MM') AS expected, 'on none' AS found
 FROM settled_through d CROSS JOIN LATERAL (
     SELECT 'accrual/' || concat_ws('/', a.order_no, a.line_no, a.level) AS subject
-    FROM accrual a JOIN order_line l USING (brand_id, order_no, line_no) LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level)
-    WHERE a.matures_at < d.ends_at AND l.intake <= d.intake AND m.period IS NULL
+    FROM timed_accrual a JOIN order_line l USING (brand_id, order_no, line_no) LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level)
+    LEFT JOIN line_clock k USING (brand_id, order_no, line_no)
+    WHERE a.matures_at < d.ends_at AND l.intake IN (SELECT number FROM intake i WHERE i.accrued_through <= d.intake) AND m.period IS NULL
+      AND coalesce(k.intake, l.intake) IN (SELECT number FROM intake i WHERE i.accrued_through <= d.intake)
     UNION ALL
     SELECT 'reversal/' || concat_ws('/', v.order_no, v.line_no, v.level, v.refund_no)
-    FROM reversal v JOIN refund f USING (brand_id, order_no, line_no, refund_no)
-    LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no)
-    WHERE v.matures_at < d.ends_at AND f.intake <= d.intake AND m.period IS NULL
+    FROM timed_reversal v JOIN refund f USING (brand_id, order_no, line_no, refund_no)
+    LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no) LEFT JOIN line_clock k USING (brand_id, order_no, line_no)
+    WHERE v.matures_at < d.ends_at AND f.intake IN (SELECT number FROM intake i WHERE i.accrued_through <= d.intake) AND m.period IS NULL
+      AND coalesce(k.intake, f.intake) IN (SELECT number FROM intake i WHERE i.accrued_through <= d.intake)
     UNION ALL
     SELECT 'adjustment/' || j.code FROM adjustment j LEFT JOIN statement_adjustment m USING (brand_id, code)
     WHERE j.occurred_at < d.ends_at AND j.intake <= d.intake AND m.period IS NULL) e;
 
--- 10. No entry is early, and each stands at its time.
+-- 10. No entry is early, and each stands at its time: what is held until an event has none, and its line's clock says it.
 SELECT 'entry.early' AS invariant, e.subject, 'after ' || to_char(e.period, 'YYYY-MM') AS expected, 'on a statement of ' || to_char(e.period, 'YYYY-MM') AS found
 FROM (SELECT kind || '/' || concat_ws('/', order_no, line_no, level, refund_no) AS subject, period, matures_at
       FROM statement_entry WHERE kind <> 'bonus') e
 JOIN period p ON p.starts_on = e.period WHERE e.matures_at >= p.ends_at
 UNION ALL
-SELECT 'entry.time', 'accrual/' || concat_ws('/', a.order_no, a.line_no, a.level), t.occurred_at || ' ' || t.matures_at, a.occurred_at || ' ' || a.matures_at
+SELECT 'entry.time', 'accrual/' || concat_ws('/', a.order_no, a.line_no, a.level), concat_ws(' ', t.occurred_at, t.matures_at), concat_ws(' ', a.occurred_at, a.matures_at)
 FROM brand b CROSS JOIN accrual a JOIN order_line l USING (brand_id, order_no, line_no)
-CROSS JOIN LATERAL (SELECT l.paid_at AS occurred_at, l.paid_at + make_interval(hours => 24 * b.hold_days) AS matures_at) t
-WHERE (a.occurred_at, a.matures_at) <> (t.occurred_at, t.matures_at)
+CROSS JOIN LATERAL (SELECT l.paid_at AS occurred_at, CASE l.hold_from WHEN 'paid' THEN l.paid_at + make_interval(hours => 24 * b.hold_days) END AS matures_at) t
+WHERE (a.occurred_at, a.matures_at) IS DISTINCT FROM (t.occurred_at, t.matures_at)
 UNION ALL
-SELECT 'entry.time', 'reversal/' || concat_ws('/', v.order_no, v.line_no, v.level, v.refund_no), t.occurred_at || ' ' || t.matures_at, v.occurred_at || ' ' || v.matures_at
+SELECT 'entry.time', 'reversal/' || concat_ws('/', v.order_no, v.line_no, v.level, v.refund_no), concat_ws(' ', t.occurred_at, t.matures_at), concat_ws(' ', v.occurred_at, v.matures_at)
 FROM reversal v JOIN refund f USING (brand_id, order_no, line_no, refund_no) JOIN accrual a USING (brand_id, order_no, line_no, level)
-CROSS JOIN LATERAL (SELECT f.refunded_at AS occurred_at, greatest(f.refunded_at, a.matures_at) AS matures_at) t
-WHERE (v.occurred_at, v.matures_at) <> (t.occurred_at, t.matures_at)
+CROSS JOIN LATERAL (SELECT f.refunded_at AS occurred_at, CASE WHEN a.matures_at IS NOT NULL THEN greatest(f.refunded_at, a.matures_at) END AS matures_at) t
+WHERE (v.occurred_at, v.matures_at) IS DISTINCT FROM (t.occurred_at, t.matures_at)
+UNION ALL
+-- a clock runs or does not by what was accrued; what came after it had started makes it start no earlier and stops it no more
+SELECT 'clock.start', concat_ws('/', l.order_no, l.line_no), CASE WHEN c.starts THEN 'a clock' ELSE 'none' END, coalesce(k.started_at::text, 'none')
+FROM brand b JOIN order_line l ON l.brand_id = b.id AND l.hold_from <> 'paid' LEFT JOIN line_clock k USING (brand_id, order_no, line_no)
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(units >= l.quantity AND back < l.quantity AND (l.net_minor = 0 OR amount < l.net_minor)), false) AS starts,
+           coalesce(bool_or(at = k.started_at AND units >= l.quantity), false) AS fits
+    FROM (SELECT at, sum(units) OVER w AS units, sum(back) OVER w AS back, sum(amount) OVER w AS amount
+          FROM (SELECT e.at, e.intake, e.quantity AS units, 0 AS back, 0::bigint AS amount FROM fulfilment e
+                WHERE e.brand_id = l.brand_id AND e.order_no = l.order_no AND e.line_no = l.line_no AND e.event = l.hold_from
+                UNION ALL SELECT r.refunded_at, r.intake, r.quantity, r.quantity, r.amount_minor FROM refund r
+                WHERE r.brand_id = l.brand_id AND r.order_no = l.order_no AND r.line_no = l.line_no) fact
+          JOIN intake i ON i.number = fact.intake AND i.accrued_at IS NOT NULL WINDOW w AS (ORDER BY at)) reached) c
+WHERE CASE WHEN k.started_at IS NULL THEN c.starts ELSE NOT c.fits END
+UNION ALL
+SELECT 'clock.time', concat_ws('/', k.order_no, k.line_no), (k.started_at + make_interval(hours => 24 * b.hold_days))::text, k.matures_at::text
+FROM brand b JOIN line_clock k ON k.brand_id = b.id WHERE k.matures_at <> k.started_at + make_interval(hours => 24 * b.hold_days)
 UNION ALL
 SELECT 'entry.time', concat_ws('/', 'bonus', o.reseller, o.rule, to_char(o.of_period, 'YYYY-MM'), to_char(o.period, 'YYYY-MM')), p.ends_at::text, o.occurred_at::text
 FROM bonus o JOIN period p ON p.starts_on = o.period WHERE o.occurred_at <> p.ends_at;
@@ -185,7 +205,7 @@ WITH earned AS (
            sum(r.amount_minor) FILTER (WHERE i.accrued_at IS NOT NULL) AS amount_known
     FROM refund r JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake GROUP BY 1, 2
 ), rest AS (
-    SELECT l.order_no, l.line_no, l.net_minor, l.net_minor - coalesce(t.amount_known, 0) AS amount, l.quantity - coalesce(t.quantity_known, 0) AS quantity
+    SELECT l.order_no, l.line_no, l.paid_on, l.net_minor, l.net_minor - coalesce(t.amount_known, 0) AS amount, l.quantity - coalesce(t.quantity_known, 0) AS quantity
     FROM order_line l LEFT JOIN taken t USING (order_no, line_no)
 )
 SELECT 'line.negative' AS invariant, concat_ws('/', order_no, line_no, level) AS subject, 'at least ' || pg_temp.money(0) AS expected, pg_temp.money(amount) AS found
@@ -195,8 +215,9 @@ SELECT 'line.refunded', concat_ws('/', e.order_no, e.line_no, e.level), pg_temp.
 FROM earned e JOIN rest r USING (order_no, line_no) WHERE r.amount = 0 AND (r.net_minor > 0 OR r.quantity = 0) AND e.amount > 0
 UNION ALL
 SELECT 'line.cap', concat_ws('/', e.order_no, e.line_no), 'at most ' || pg_temp.money(c.cap), pg_temp.money(e.amount)
-FROM brand b CROSS JOIN (SELECT order_no, line_no, sum(amount) AS amount FROM earned GROUP BY 1, 2) e JOIN rest r USING (order_no, line_no)
-CROSS JOIN LATERAL (SELECT div(b.max_total_rate_ppm * r.amount, 1000000) AS cap) c WHERE e.amount > c.cap AND r.amount > 0
+FROM (SELECT order_no, line_no, sum(amount) AS amount FROM earned GROUP BY 1, 2) e JOIN rest r USING (order_no, line_no)
+JOIN policy_term p ON p.starts_on <= r.paid_on AND r.paid_on < p.ends_on
+CROSS JOIN LATERAL (SELECT div(p.max_total_rate_ppm * r.amount, 1000000) AS cap) c WHERE e.amount > c.cap AND r.amount > 0
 UNION ALL
 SELECT 'refund.exceeds_line', concat_ws('/', l.order_no, l.line_no), 'at most ' || l.quantity || ' for ' || pg_temp.money(l.net_minor), t.quantity || ' for ' || pg_temp.money(t.amount)
 FROM taken t JOIN order_line l USING (order_no, line_no) WHERE t.quantity > l.quantity OR t.amount > l.net_minor;
@@ -205,11 +226,12 @@ FROM taken t JOIN order_line l USING (order_no, line_no) WHERE t.quantity > l.qu
 -- self-purchase or in a wholesale channel. What they earn is basis × rate.
 SELECT 'accrual.reseller' AS invariant, concat_ws('/', a.order_no, a.line_no, a.level) AS subject, coalesce(may.reseller, 'nobody') AS expected, a.reseller AS found
 FROM brand b CROSS JOIN accrual a JOIN order_line l USING (brand_id, order_no, line_no) JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
+JOIN policy_term p ON p.starts_on <= l.paid_on AND l.paid_on < p.ends_on
 CROSS JOIN LATERAL (
     SELECT CASE WHEN NOT l.self_purchase AND c.kind = 'agency'
                  AND a.level <= CASE WHEN b.policy = 'cn-two-tier' AND l.paid_on >= b.expires_on
                                        AND NOT EXISTS (SELECT 1 FROM legal_opinion o WHERE o.brand_id = b.id AND o.starts_on <= l.paid_on AND l.paid_on < o.expires_on)
-                                     THEN 1 ELSE b.max_levels END
+                                     THEN 1 ELSE p.max_levels END
                 THEN CASE a.level WHEN 1 THEN l.reseller WHEN 2 THEN l.parent ELSE l.grandparent END END AS reseller) may
 WHERE may.reseller IS DISTINCT FROM a.reseller
 UNION ALL
@@ -221,8 +243,9 @@ CROSS JOIN LATERAL (SELECT pg_temp.half_away(a.basis_value::numeric * coalesce(r
 WHERE f.code IS NULL AND a.amount_minor <> e.amount
 UNION ALL
 SELECT 'accrual.capped', concat_ws('/', l.order_no, l.line_no), pg_temp.money(c.cap), pg_temp.money(coalesce(sum(a.amount_minor), 0))
-FROM brand b CROSS JOIN order_flag f JOIN order_line l USING (brand_id, order_no, line_no) LEFT JOIN accrual a USING (brand_id, order_no, line_no)
-CROSS JOIN LATERAL (SELECT div(b.max_total_rate_ppm * l.net_minor::numeric, 1000000) AS cap) c
+FROM order_flag f JOIN order_line l USING (brand_id, order_no, line_no) LEFT JOIN accrual a USING (brand_id, order_no, line_no)
+JOIN policy_term p ON p.starts_on <= l.paid_on AND l.paid_on < p.ends_on
+CROSS JOIN LATERAL (SELECT div(p.max_total_rate_ppm * l.net_minor::numeric, 1000000) AS cap) c
 WHERE f.code = 'order.capped' GROUP BY l.order_no, l.line_no, c.cap HAVING coalesce(sum(a.amount_minor), 0) <> c.cap
 UNION ALL
 SELECT 'reversal.reseller', concat_ws('/', v.order_no, v.line_no, v.level, v.refund_no), a.reseller || ' ' || a.rule, v.reseller || ' ' || v.rule
@@ -232,6 +255,7 @@ FROM reversal v JOIN accrual a USING (brand_id, order_no, line_no, level) WHERE 
 WITH stored AS (
     SELECT 'orders.csv' COLLATE "C" AS file, intake, count(*) AS rows FROM order_line GROUP BY intake
     UNION ALL SELECT 'refunds.csv', intake, count(*) FROM refund GROUP BY intake
+    UNION ALL SELECT 'fulfilments.csv', intake, count(*) FROM fulfilment GROUP BY intake
     UNION ALL SELECT 'adjustments.csv', intake, count(*) FROM adjustment GROUP BY intake
     UNION ALL SELECT 'rules.csv', intake, count(*) FROM rule WHERE plan_version IS NULL GROUP BY intake
 ), kept AS (
@@ -252,7 +276,7 @@ FROM intake_file f LEFT JOIN refused r USING (intake, file) WHERE f.rejected <> 
 UNION ALL
 SELECT 'rows.stored', f.intake || '/' || f.file, f.imported || ' rows', coalesce(s.rows, 0) || ' rows'
 FROM intake_file f LEFT JOIN stored s USING (intake, file)
-WHERE f.file IN ('orders.csv', 'refunds.csv', 'adjustments.csv', 'rules.csv') AND f.imported <> coalesce(s.rows, 0)
+WHERE f.file IN ('orders.csv', 'refunds.csv', 'fulfilments.csv', 'adjustments.csv', 'rules.csv') AND f.imported <> coalesce(s.rows, 0)
 UNION ALL
 SELECT 'rows.stored', f.file, 'at least ' || f.imported || ' rows', k.rows || ' rows'
 FROM (SELECT file, sum(imported) AS imported FROM intake_file GROUP BY file) f JOIN kept k USING (file) WHERE k.rows < f.imported;
@@ -319,3 +343,6 @@ CROSS JOIN LATERAL (VALUES
     ('tax', pg_temp.money(r.tax_minor), pg_temp.money(coalesce(s.tax, 0)), r.state = 'issued'),
     ('net', pg_temp.money(r.net_minor), pg_temp.money(coalesce(s.net, 0)), r.state = 'issued')) k (field, expected, found, complete)
 WHERE r.state IN ('issuing', 'issued') AND k.complete AND k.expected <> k.found;
+
+-- 18. Stock: as many cards in each state as the levels say, what moved out of a pool has moved into another, and what was lent is out.
+SELECT 'stock.level' AS invariant, d.pool || '/' || d.batch AS subject, 'what the cards say' AS expected, 'another count' AS found FROM stock_differences() d;

@@ -112,10 +112,12 @@ def _rules(money: Callable[[str], str]) -> list[Part]:
     return [
         Part(
             name="policy.csv",
-            query=f"""SELECT b.policy, b.max_depth, b.max_levels, b.max_total_rate_ppm * 0.000001 AS max_total_rate, {text("b.legal_opinion")} AS legal_opinion,
-                {day("b.expires_on")} AS expires_on FROM brand b WHERE b.id = current_brand()""",
-            en="The compliance policy of the brand and its limits. expires_on: of the opinion with which the brand came.",
-            zh="品牌方的合规政策与上限。expires_on 为品牌方导入时所附法律意见的到期日。",
+            query=f"""SELECT b.policy, t.max_depth, t.max_levels, t.max_total_rate_ppm * 0.000001 AS max_total_rate, {text("b.legal_opinion")} AS legal_opinion,
+                {day("b.expires_on")} AS expires_on, {day("t.starts_on")} AS starts_on, v.author, v.approver, v.approval
+                FROM brand b JOIN policy_term t ON t.brand_id = b.id JOIN pack_scope s ON t.starts_on < s.ends_on
+                LEFT JOIN policy_value v ON v.brand_id = b.id AND v.starts_on = t.starts_on WHERE b.id = current_brand() ORDER BY t.starts_on""",
+            en="The compliance policy of the brand and its limits, and from which day on they were tightened. expires_on: of the opinion with which the brand came.",
+            zh="品牌方的合规政策与上限，以及自哪一天起收紧。expires_on 为品牌方导入时所附法律意见的到期日。",
         ),
         Part(
             name="legal_opinions.csv",
@@ -177,7 +179,7 @@ def _earned(money: Callable[[str], str]) -> list[Part]:
             name="commissions.csv",
             query=f"""SELECT {text("a.order_no")} AS order_no, {text("a.line_no")} AS line_no, a.level, {text("a.reseller")} AS reseller, {text("a.rule")} AS rule,
                 a.basis_value, {money("a.amount_minor")} AS amount, {at("a.occurred_at")} AS occurred_at, {at("a.matures_at")} AS matures_at
-                FROM pack_line l JOIN accrual a ON a.brand_id = current_brand() AND a.order_no = l.order_no AND a.line_no = l.line_no
+                FROM pack_line l JOIN timed_accrual a ON a.brand_id = current_brand() AND a.order_no = l.order_no AND a.line_no = l.line_no
                 ORDER BY a.order_no, a.line_no, a.level""",
             en="What was earned on these lines: level 1 is the seller, 2 its direct upline. basis_value is in the currency's smallest unit, or a count.",
             zh="这些订单行产生的佣金：第 1 层为销售者，第 2 层为其直接上级。basis_value 以货币最小单位计，或为件数。",

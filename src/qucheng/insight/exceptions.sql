@@ -49,6 +49,31 @@ SELECT 'approval.waiting', a.id::text, jsonb_build_object('action', a.action), C
        a.requested_at, a.id::text
 FROM approval a WHERE a.state = 'waiting' AND a.expires_at > clock_timestamp();
 
+-- lines that were paid for and wait for cards, and refunds for which fewer cards came back
+INSERT INTO attention
+SELECT 'stock.' || c.kind, c.id::text, jsonb_build_object('order', c.order_no, 'line', c.line_no, 'name', r.name, 'sku', c.sku, 'units', c.units), NULL, c.opened_at,
+       CASE WHEN c.kind = 'short' AND c.order_no ~ '^[A-Za-z0-9._-]+$' THEN c.order_no END
+FROM stock_case c JOIN reseller r ON r.brand_id = c.brand_id AND r.code = c.reseller WHERE c.brand_id = current_brand() AND c.closed_at IS NULL;
+
+-- pools that run low, and cards that expire soon
+INSERT INTO attention
+SELECT 'stock.' || a.kind, a.id::text, jsonb_build_object('sku', a.sku, 'cards', a.cards, 'day', a.expires_on,
+       'place', coalesce(nullif(concat_ws(' · ', r.name, h.name), ''), b.name)), NULL, a.raised_at, NULL
+FROM stock_alert a JOIN brand b ON b.id = a.brand_id JOIN pool p ON p.brand_id = a.brand_id AND p.number = a.pool
+LEFT JOIN reseller r ON r.brand_id = p.brand_id AND r.code = p.reseller LEFT JOIN channel h ON h.brand_id = p.brand_id AND h.code = p.channel
+WHERE a.brand_id = current_brand() AND a.cleared_at IS NULL;
+
+-- money that came online and of which no order was made, and money that its provider did not give back
+INSERT INTO attention
+SELECT 'payment.problem', p.id::text, jsonb_build_object('order', p.order_no, 'reseller', p.reseller, 'name', r.name, 'problem', p.problem), p.gross_minor,
+       coalesce(p.paid_at, p.created_at), p.reseller
+FROM payment p JOIN reseller r ON r.brand_id = p.brand_id AND r.code = p.reseller
+WHERE p.brand_id = current_brand() AND p.problem IS NOT NULL AND p.placed_at IS NULL;
+INSERT INTO attention
+SELECT 'payment.not_returned', f.id::text, jsonb_build_object('order', p.order_no, 'reseller', p.reseller, 'name', r.name), f.amount_minor, f.ended_at, p.reseller
+FROM payment_refund f JOIN payment p ON p.brand_id = f.brand_id AND p.id = f.payment JOIN reseller r ON r.brand_id = p.brand_id AND r.code = p.reseller
+WHERE f.brand_id = current_brand() AND f.state = 'refused';
+
 -- of what a reseller sold in a month more than 30 % to itself or to somebody above it, in net amounts; the month that was closed last included
 INSERT INTO attention
 SELECT 'self_purchase.share', concat_ws('/', to_char(o.month, 'YYYY-MM'), o.reseller, o.own_lines),

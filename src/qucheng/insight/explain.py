@@ -13,6 +13,7 @@ import msgspec
 
 from qucheng.core import db, errors
 from qucheng.identity import brand as brands
+from qucheng.identity import policy_value
 from qucheng.insight import explain_bonus, queries, rules
 from qucheng.insight.explain_bonus import BonusLife, Disagreement
 
@@ -169,6 +170,7 @@ async def _line(brand: Brand, order_no: str, line_no: str, level: int | None, re
     if refund_no is not None and refund_no not in {refund.refund_no for refund in refunds}:
         return None
     entries = await queries.entries_of_line(order_no, line_no)
+    brand = await policy_value.on(brand, line.paid_on)
     most = await queries.levels_on(line.paid_on)
     levels = _levels(brand, line, refunds, await queries.rules_of_sales(), entries, level, most)
     closed = await queries.closed()
@@ -266,7 +268,7 @@ def _compare(brand: Brand, line: rules.Line, level: LevelLife, step: Step, code:
     change, stored = step.after - step.before, step.entry
     if stored is None:
         return [Disagreement(code, "amount_minor", str(change), "0")] if change else []
-    matures = line.paid_at + dt.timedelta(hours=24 * brand.hold_days)
+    matures = line.matures_at(dt.timedelta(hours=24 * brand.hold_days))
     occurred = step.state.refund.refunded_at if step.state.refund else line.paid_at
     pairs = {
         "amount_minor": (change, stored.amount_minor),
@@ -274,7 +276,7 @@ def _compare(brand: Brand, line: rules.Line, level: LevelLife, step: Step, code:
         "rule": (step.share.rule.code, stored.rule),
         "reseller": (level.reseller, stored.reseller),
         "occurred_at": (occurred, stored.occurred_at),
-        "matures_at": (max(occurred, matures), stored.matures_at),
+        "matures_at": (max(occurred, matures) if matures is not None else None, stored.matures_at),
     }
     return [Disagreement(code, name, str(mine), str(theirs)) for name, (mine, theirs) in pairs.items() if mine != theirs]
 

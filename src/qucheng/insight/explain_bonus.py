@@ -25,7 +25,7 @@ class Disagreement(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line, or a refund of it, adds to the volume; counts from counted_at on."""
+    """What a line, or a refund of it, adds to the volume; counts from counted_at on. intake: the last delivery when it was accrued."""
 
     order_no: str
     line_no: str
@@ -82,18 +82,21 @@ def only(life: BonusLife, period: dt.date | None) -> BonusLife | None:
 
 
 async def _parts(brand: Brand, rule: rules.Rule, reseller: str, of_period: dt.date) -> list[Part]:
-    """A line is volume of the month in which it matures, for ever; a refund takes away from when it counts."""
+    """A line is volume of the month in which it matures, for ever; a refund takes away from when it counts.
+
+    Of a line with a clock nothing was known before that started.
+    """
     hold = dt.timedelta(hours=24 * brand.hold_days)
     starts_at, ends_at = clock.month_bounds(of_period, brand.time_zone)
     lines = [
         line
-        for line in await queries.lines_of(reseller, starts_at - hold, ends_at - hold)
+        for line in await queries.lines_of(reseller, starts_at, ends_at, hold)
         if line.accrued and rules.fits(rule, line, line.tier)
     ]
     refunds = await queries.refunds_of(lines)
     found = []
     for line in lines:
-        before = Fraction(0)
+        before, matures = Fraction(0), line.matures_at(hold) or line.paid_at
         for state in rules.states(line, refunds.get((line.order_no, line.line_no), [])):
             value, refund = rules.basis_of(rule.basis, line, state), state.refund
             found.append(
@@ -101,8 +104,8 @@ async def _parts(brand: Brand, rule: rules.Rule, reseller: str, of_period: dt.da
                     order_no=line.order_no,
                     line_no=line.line_no,
                     refund_no=refund.refund_no if refund else None,
-                    intake=refund.intake if refund else line.intake,
-                    counted_at=max(refund.refunded_at, line.paid_at + hold) if refund else line.paid_at + hold,
+                    intake=max((refund.batch or refund.intake) if refund else line.known, line.clock_batch or 0),
+                    counted_at=max(refund.refunded_at, matures) if refund else matures,
                     value=value - before,
                 )
             )

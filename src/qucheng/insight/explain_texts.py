@@ -71,6 +71,16 @@ SENTENCES = {
         "had {before}, has the smaller of the two, {after}: no reversal",
     ),
     "waiting_refund": ("退款 {refund} 尚未计提", "refund {refund} has not been accrued yet"),
+    "until_delivered": (
+        "商品发放后 {days} 天到期，目前尚未全部发放",
+        "matures {days} day(s) after the last unit is delivered, which is yet to come",
+    ),
+    "until_redeemed": (
+        "商品核销后 {days} 天到期，目前尚未全部核销",
+        "matures {days} day(s) after the last unit is redeemed, which is yet to come",
+    ),
+    "since_delivered": ("{at} 已全部发放，自此 {days} 天后到期", "all delivered {at}, matures {days} day(s) later"),
+    "since_redeemed": ("{at} 已全部核销，自此 {days} 天后到期", "all redeemed {at}, matures {days} day(s) later"),
     "matures": ("到期 {at}", "matures {at}"),
     "on_statement": ("在结算单 {statement}（{month}）", "on statement {statement} of {month}"),
     "waits_for_month": ("等待 {month} 的结算单", "waits for the statement of {month}"),

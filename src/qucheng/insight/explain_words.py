@@ -103,7 +103,18 @@ class _Teller:
             self.reckoning(depth, life, step)
             self.outcome(depth, step)
             if step.entry is not None:
+                self.clock(depth, life)
                 self.place(depth, step.entry, life.last_closed, life.postings)
+
+    def clock(self, depth: int, life: explain.LineLife) -> None:
+        """From when the hold counts, where that is not the payment."""
+        line = life.line
+        if line.hold_from == "paid":
+            return
+        if line.started_at is None:
+            self.say(depth, f"until_{line.hold_from}", days=self.brand.hold_days)
+        else:
+            self.say(depth, f"since_{line.hold_from}", at=self.at(line.started_at), days=self.brand.hold_days)
 
     def rule(self, depth: int, verdict: rules.Verdict) -> None:
         described = self.described(verdict.rule)
@@ -165,6 +176,8 @@ class _Teller:
 
     def place(self, depth: int, entry: queries.Entry, last_closed: dt.date | None, postings: Iterable[queries.Posting]) -> None:
         """When it matures, the statement it is on or waits for, and what that posts for its kind."""
+        if entry.matures_at is None or entry.due is None:
+            return
         self.say(depth, "matures", at=self.at(entry.matures_at))
         if entry.statement_no is not None and entry.period is not None:
             self.say(depth, "on_statement", statement=entry.statement_no, month=f"{entry.period:{MONTH}}")

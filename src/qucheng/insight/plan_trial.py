@@ -13,6 +13,7 @@ import msgspec
 
 from qucheng.commission import plan_rows
 from qucheng.core import db, errors
+from qucheng.identity import policy_value
 from qucheng.insight import queries, rules
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ async def try_order(
             **dict(row),
         )
         sales, bonuses = await _rules(brand, number, paid_on)
-        return _tried(brand, line, sales, bonuses, await queries.levels_on(paid_on))
+        then = await policy_value.on(brand, paid_on)
+        return _tried(then, line, sales, bonuses, await queries.levels_on(paid_on))
 
 
 def _plain(code: str) -> str:

@@ -23,25 +23,27 @@ OPEN = """
 # the last month whose statements a reseller can read
 PUBLISHED = "SELECT max(starts_on) FROM period WHERE starts_on <> ALL ((SELECT unpublished_periods())::date[])"
 LAST = "SELECT period, carried_minor FROM statement ORDER BY period DESC LIMIT 1"
-# what matures from an instant on
+# what matures from an instant on, and what nobody knows of when
 FROM_ON = """
-    SELECT matures_at, amount_minor FROM accrual WHERE matures_at >= $1
-    UNION ALL SELECT matures_at, amount_minor FROM reversal WHERE matures_at >= $1
+    SELECT matures_at, amount_minor FROM timed_accrual WHERE matures_at >= $1
+    UNION ALL SELECT matures_at, amount_minor FROM timed_reversal WHERE matures_at >= $1
+    UNION ALL SELECT matures_at, amount_minor FROM timed_accrual WHERE matures_at IS NULL
+    UNION ALL SELECT matures_at, amount_minor FROM timed_reversal WHERE matures_at IS NULL
     UNION ALL SELECT occurred_at, amount_minor FROM adjustment WHERE occurred_at >= $1"""
 LATER = f"SELECT coalesce(sum(amount_minor), 0)::bigint FROM ({FROM_ON}) entry"
 FIRST = f"SELECT min(matures_at) FROM ({FROM_ON}) entry"
 NEXT = f"""
-    SELECT day, sum(amount_minor)::bigint AS amount_minor FROM (SELECT (matures_at AT TIME ZONE $2)::date AS day, amount_minor FROM ({FROM_ON}) entry) daily
+    SELECT day, sum(amount_minor)::bigint AS amount_minor FROM (SELECT (matures_at AT TIME ZONE $2)::date AS day, amount_minor FROM ({FROM_ON}) entry WHERE matures_at IS NOT NULL) daily
     GROUP BY day ORDER BY day LIMIT 1"""
 PAID = "SELECT count(*), coalesce(sum(net_minor), 0)::bigint FROM statement WHERE net_minor > 0 AND period >= $1 AND period < $2"
 SOLD = """
     SELECT count(DISTINCT order_no) AS orders, coalesce(sum(net_minor), 0)::bigint AS net,
            coalesce(sum(net_minor) FILTER (WHERE self_purchase), 0)::bigint AS own
     FROM order_line WHERE paid_at >= $1 AND paid_at < $2"""
-# a commission matures at most 90 days after its sale, so both limits of the index hold
+# a commission matures at most 90 days after its sale, so both limits of the index hold; one that waits for an event has no time
 EARNED = """
     SELECT coalesce(sum(amount_minor), 0)::bigint FROM accrual
-    WHERE matures_at >= $1 AND matures_at < $2::timestamptz + interval '91 days' AND occurred_at >= $1 AND occurred_at < $2"""
+    WHERE (matures_at >= $1 AND matures_at < $2::timestamptz + interval '91 days' OR matures_at IS NULL) AND occurred_at >= $1 AND occurred_at < $2"""
 STANDING = """
     SELECT r.code, r.name, r.kind, r.joined_on, own_depth($1) AS depth, now.parent, now.tier, now.since, t.name AS tier_name, paid_levels($1) AS paid_levels
     FROM reseller r CROSS JOIN LATERAL (
@@ -67,7 +69,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Before tax, and without bonuses of months that are not settled.
 
     due_minor: has matured and stands on no statement, with what the last one carried over (carried_minor, of carried_from).
-    pending_minor: matures later; next_minor of it on next_on. payout_minor: what the statement of payout_period would pay if
+    pending_minor: matures later, or nobody knows when; next_minor of it on next_on. payout_minor: what the statement of payout_period would pay if
     nothing came between. paid: by the statements of the year, each of which counts as paid in its own month.
     """
 

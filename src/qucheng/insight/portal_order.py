@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 LINES = f"""
     SELECT f.*, l.gross_minor, l.discount_minor, l.self_purchase, l.channel, c.name AS channel_name, c.kind AS channel_kind,
            EXISTS (SELECT 1 FROM order_flag g WHERE g.brand_id = l.brand_id AND g.order_no = l.order_no AND g.line_no = l.line_no AND g.code = 'order.capped') AS capped,
-           e.rule, e.basis_value, e.amount_minor, e.occurred_at, u.kind, u.basis, u.rate_ppm, u.rate_minor
+           e.rule, e.basis_value, e.amount_minor, e.occurred_at, u.kind, u.basis, u.rate_ppm, u.rate_minor,
+           p.max_total_rate_ppm
     FROM ({portal_orders.LINES}) f JOIN order_line l ON l.brand_id = (SELECT id FROM brand) AND l.order_no = f.order_no AND l.line_no = f.line_no
+    JOIN policy_term p ON p.brand_id = l.brand_id AND p.starts_on <= l.paid_on AND l.paid_on < p.ends_on
     JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
     LEFT JOIN accrual e ON e.brand_id = l.brand_id AND e.order_no = l.order_no AND e.line_no = l.line_no AND e.level = 1
     LEFT JOIN rule u ON u.brand_id = e.brand_id AND u.code = e.rule
     WHERE f.order_no = $2 ORDER BY f.line_no LIMIT {{most}}"""
 REFUNDS = """
-    SELECT r.line_no, r.refund_no, r.refunded_at, r.quantity, r.amount_minor, coalesce(r.intake >= w.first, false) AS waits,
+    SELECT r.line_no, r.refund_no, r.refunded_at, r.quantity, r.amount_minor, r.intake = ANY (w.waiting) AS waits,
            v.basis_value, v.amount_minor AS reversed_minor, (v.matures_at AT TIME ZONE b.time_zone)::date AS matures_on, s.statement_no, s.period
-    FROM brand b CROSS JOIN (SELECT first_waiting_intake() AS first OFFSET 0) w
+    FROM brand b CROSS JOIN (SELECT waiting_intakes() AS waiting OFFSET 0) w
     JOIN refund r ON r.brand_id = b.id
-    LEFT JOIN reversal v ON v.brand_id = r.brand_id AND v.order_no = r.order_no AND v.line_no = r.line_no AND v.refund_no = r.refund_no AND v.level = 1
+    LEFT JOIN timed_reversal v ON v.brand_id = r.brand_id AND v.order_no = r.order_no AND v.line_no = r.line_no AND v.refund_no = r.refund_no AND v.level = 1
     LEFT JOIN statement_reversal m ON m.brand_id = v.brand_id AND m.order_no = v.order_no AND m.line_no = v.line_no AND m.level = 1 AND m.refund_no = v.refund_no
     LEFT JOIN statement s ON s.brand_id = m.brand_id AND s.period = m.period AND s.number = m.number
     WHERE r.order_no = $1 ORDER BY r.refunded_at, r.refund_no LIMIT {most}"""
@@ -44,7 +46,10 @@ class OrderUnknownError(errors.RefusedError):
 
 
 class Earned(msgspec.Struct, frozen=True, kw_only=True):
-    """basis_value: minor units, or a plain count for basis `unit`. product: basis x rate exactly, in minor units. rounded: before the cap."""
+    """basis_value: minor units, or a plain count for basis `unit`. product: basis x rate exactly, in minor units. rounded: before the cap.
+
+    started_at: from when the hold counts; matures_at: None while the event that starts it (hold_from) has not come.
+    """
 
     rule: str
     basis: str
@@ -55,7 +60,9 @@ class Earned(msgspec.Struct, frozen=True, kw_only=True):
     rounded: int
     amount_minor: int
     occurred_at: dt.datetime
-    matures_at: dt.datetime
+    hold_from: str
+    started_at: dt.datetime
+    matures_at: dt.datetime | None
     hold_days: int
 
 
@@ -75,7 +82,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """expected: the month on whose statement an entry that is on none will stand."""
+    """expected: the month on whose statement an entry that is on none will stand, None where it is not known."""
 
     row: portal_orders.Row
     gross_minor: int
@@ -119,14 +126,14 @@ async def read(*, brand: Brand, reseller: str, order_no: str, now: dt.datetime) 
     return Order(
         order_no=order_no,
         paid_at=min(row["paid_at"] for row in lines),
-        lines=tuple(_line(brand, row, tuple(taken.get(row["line_no"], ())), last) for row in lines),
+        lines=tuple(_line(row, tuple(taken.get(row["line_no"], ())), last) for row in lines),
     )
 
 
-def _line(brand: Brand, row: asyncpg.Record, refunds: tuple[Refund, ...], last: dt.date | None) -> Line:
+def _line(row: asyncpg.Record, refunds: tuple[Refund, ...], last: dt.date | None) -> Line:
     shown = portal_orders.Row(**{name: row[name] for name in portal_orders.Row.__struct_fields__})
     waits = row["rule"] is not None and row["statement_no"] is None
-    month = row["matures_on"].replace(day=1) if waits else None
+    month = row["matures_on"].replace(day=1) if waits and row["matures_on"] is not None else None
     return Line(
         row=shown,
         gross_minor=row["gross_minor"],
@@ -135,7 +142,7 @@ def _line(brand: Brand, row: asyncpg.Record, refunds: tuple[Refund, ...], last: 
         wholesale=row["channel_kind"] == "wholesale",
         self_purchase=row["self_purchase"],
         capped=row["capped"],
-        cap_minor=brand.max_total_rate_ppm * row["net_minor"] // MILLION,
+        cap_minor=row["max_total_rate_ppm"] * row["net_minor"] // MILLION,
         earned=_earned(row) if row["rule"] is not None else None,
         expected=max(month, clock.month_after(last)) if month and last else month,
         refunds=refunds,
@@ -155,6 +162,8 @@ def _earned(row: asyncpg.Record) -> Earned:
         rounded=rules.half_away(product),
         amount_minor=row["amount_minor"],
         occurred_at=row["occurred_at"],
+        hold_from=row["hold_from"],
+        started_at=row["started_at"],
         matures_at=row["matures_at"],
-        hold_days=(row["matures_at"] - row["occurred_at"]).days,
+        hold_days=row["hold_days"],
     )

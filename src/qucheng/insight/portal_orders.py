@@ -20,16 +20,19 @@ Direction = Literal["after", "before"]
 
 # $1: now. The seller is level 1; what those above it earn on its sales is not visible here.
 SHAPE = """
-    SELECT l.order_no, l.line_no, l.paid_at, l.sku, k.name AS sku_name, l.quantity, l.net_minor, a.matures_at, (a.matures_at AT TIME ZONE b.time_zone)::date AS matures_on,
+    SELECT l.order_no, l.line_no, l.paid_at, l.sku, k.name AS sku_name, l.quantity, l.net_minor, l.hold_from, t.matures_at,
+           (t.matures_at AT TIME ZONE b.time_zone)::date AS matures_on, t.started_at, b.hold_days,
            s.statement_no, s.period, a.amount_minor + coalesce(v.amount_minor, 0) AS earned_minor, coalesce(v.amount_minor, 0) AS reversed_minor,
-           CASE WHEN a.level IS NULL AND l.intake >= w.first THEN 'calculating' WHEN a.level IS NULL THEN 'none'
+           CASE WHEN a.level IS NULL AND l.intake = ANY (w.waiting) THEN 'calculating' WHEN a.level IS NULL THEN 'none'
                 WHEN a.amount_minor + coalesce(v.amount_minor, 0) = 0 THEN 'refunded'
-                WHEN s.number IS NULL AND a.matures_at > $1 THEN 'pending' WHEN s.number IS NULL THEN 'due'
+                WHEN s.number IS NULL AND (t.matures_at > $1 OR t.matures_at IS NULL) THEN 'pending' WHEN s.number IS NULL THEN 'due'
                 WHEN s.carried_minor = 0 THEN 'paid' ELSE 'carried' END AS status
-    FROM brand b CROSS JOIN (SELECT first_waiting_intake() AS first OFFSET 0) w
+    FROM brand b CROSS JOIN (SELECT waiting_intakes() AS waiting OFFSET 0) w
     JOIN order_line l ON l.brand_id = b.id
     JOIN sku k ON k.brand_id = l.brand_id AND k.code = l.sku
     LEFT JOIN accrual a ON a.brand_id = l.brand_id AND a.order_no = l.order_no AND a.line_no = l.line_no AND a.level = 1
+    LEFT JOIN line_clock c ON a.matures_at IS NULL AND c.brand_id = a.brand_id AND c.order_no = a.order_no AND c.line_no = a.line_no
+    CROSS JOIN LATERAL (SELECT coalesce(a.matures_at, c.matures_at) AS matures_at, coalesce(c.started_at, a.occurred_at) AS started_at) t
     LEFT JOIN {reversed} LEFT JOIN {papers}"""
 # Of a few lines what belongs to each is looked up; of all of them it is collected once.
 LINES = SHAPE.format(
@@ -54,7 +57,7 @@ EARNED_LINES = """
         UNION ALL SELECT order_no, line_no, amount_minor FROM reversal WHERE level = 1) entry GROUP BY 1, 2) e
         ON e.order_no = l.order_no AND e.line_no = l.line_no
     WHERE $1::timestamptz IS NOT NULL"""
-SHOWN = "order_no, line_no, paid_at, sku, sku_name, quantity, net_minor, matures_on, statement_no, period, earned_minor, reversed_minor, status"
+SHOWN = "order_no, line_no, paid_at, sku, sku_name, quantity, net_minor, hold_from, matures_on, statement_no, period, earned_minor, reversed_minor, status"
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +77,9 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """earned_minor: after refunds; None where nothing was earned, or it is not known yet. matures_on: the brand's local day."""
+    """earned_minor: after refunds; None where nothing was earned, or it is not known yet. matures_on: the brand's local day;
+    None too where the hold counts from an event (hold_from) that has not come.
+    """
 
     order_no: str
     line_no: str
@@ -83,6 +88,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     sku_name: str
     quantity: int
     net_minor: int
+    hold_from: str
     matures_on: dt.date | None
     statement_no: str | None
     period: dt.date | None

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 LINE = """
     SELECT l.*, c.kind AS channel_kind, i.accrued_at IS NOT NULL AS accrued,
-           coalesce(i.accrued_through, (SELECT max(o.number) FROM intake o)) AS known
+           coalesce(i.accrued_through, (SELECT max(o.number) FROM intake o)) AS known, k.started_at, k.matures_at AS clock_at, s.accrued_through AS clock_batch
     FROM order_line l JOIN channel c ON c.brand_id = l.brand_id AND c.code = l.channel
-    JOIN intake i ON i.brand_id = l.brand_id AND i.number = l.intake"""
+    JOIN intake i ON i.brand_id = l.brand_id AND i.number = l.intake
+    LEFT JOIN line_clock k ON k.brand_id = l.brand_id AND k.order_no = l.order_no AND k.line_no = l.line_no
+    LEFT JOIN intake s ON s.brand_id = k.brand_id AND s.number = k.intake"""
 REFUND = """
     SELECT r.order_no, r.line_no, r.refund_no, r.intake, i.accrued_through AS batch, r.refunded_at, r.quantity, r.amount_minor
     FROM refund r JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake"""
@@ -32,11 +34,11 @@ ENTRY = """
     FROM brand b CROSS JOIN (
         SELECT 'accrual' AS kind, e.order_no, e.line_no, e.level, NULL::text AS refund_no, e.reseller, e.rule, NULL::date AS of_period,
                e.basis_value, e.amount_minor, e.occurred_at, e.matures_at, m.period AS on_period, m.number
-        FROM accrual e LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level)
+        FROM timed_accrual e LEFT JOIN statement_accrual m USING (brand_id, order_no, line_no, level)
         UNION ALL
         SELECT 'reversal', e.order_no, e.line_no, e.level, e.refund_no, e.reseller, e.rule, NULL, e.basis_value, e.amount_minor, e.occurred_at, e.matures_at,
                m.period, m.number
-        FROM reversal e LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no)
+        FROM timed_reversal e LEFT JOIN statement_reversal m USING (brand_id, order_no, line_no, level, refund_no)
         UNION ALL
         SELECT 'bonus', NULL, NULL, NULL, NULL, e.reseller, e.rule, e.of_period, e.basis_value, e.amount_minor, e.occurred_at, e.occurred_at, o.period, o.number
         FROM bonus e JOIN statement o USING (brand_id, reseller, period)
@@ -54,7 +56,7 @@ class Posting(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """As it is stored. due: the month in which it matures; statement_no: None while it waits."""
+    """As it is stored. due: the month in which it matures, None while its line's clock has not started; statement_no: None while it waits."""
 
     kind: str
     order_no: str | None
@@ -67,10 +69,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     basis_value: int | None
     amount_minor: int
     occurred_at: dt.datetime
-    matures_at: dt.datetime
+    matures_at: dt.datetime | None
     statement_no: str | None
     period: dt.date | None
-    due: dt.date
+    due: dt.date | None
 
     @property
     def code(self) -> str:
@@ -119,12 +121,15 @@ async def line(order_no: str, line_no: str) -> rules.Line | None:
     return _line(row) if row is not None else None
 
 
-async def lines_of(reseller: str, since: dt.datetime, until: dt.datetime) -> list[rules.Line]:
-    """The lines of the seller that were paid in the half-open span, without those on which nobody earns."""
+async def lines_of(reseller: str, since: dt.datetime, until: dt.datetime, hold: dt.timedelta) -> list[rules.Line]:
+    """The lines of the seller that mature in the half-open span, without those on which nobody earns."""
     rows = await db.connection().fetch(
-        f"{LINE} WHERE l.reseller = $1 AND l.paid_at >= $2 AND l.paid_at < $3 AND NOT l.self_purchase AND c.kind = 'agency'"
+        f"{LINE} WHERE l.reseller = $1 AND NOT l.self_purchase AND c.kind = 'agency'"
+        " AND CASE l.hold_from WHEN 'paid' THEN l.paid_at >= $2 AND l.paid_at < $3 ELSE k.matures_at >= $4 AND k.matures_at < $5 END"
         " ORDER BY l.paid_at, l.order_no, l.line_no",
         reseller,
+        since - hold,
+        until - hold,
         since,
         until,
     )
@@ -225,7 +230,7 @@ async def levels_on(day: dt.date) -> int:
 async def closed() -> list[Closed]:
     """The closed months; one that is being issued has its statements yet to come and is left out."""
     rows = await db.connection().fetch(
-        """SELECT p.starts_on, p.ends_at, coalesce(r.intake, (SELECT max(i.number) FROM intake i WHERE i.accrued_at <= p.settled_at), 0) AS intake
+        """SELECT p.starts_on, p.ends_at, coalesce(r.intake, (SELECT max(i.accrued_through) FROM intake i WHERE i.accrued_at <= p.settled_at), 0) AS intake
            FROM period p LEFT JOIN settlement_run r ON r.period = p.starts_on AND r.state IN ('issuing', 'issued')
            WHERE r.state IS DISTINCT FROM 'issuing' ORDER BY p.starts_on"""
     )

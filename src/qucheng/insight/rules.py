@@ -56,7 +56,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """An order line as it was frozen. known: the last delivery whose rules count for it; accrued: whether that is final."""
+    """An order line as it was frozen. known: the last delivery whose rules count for it; accrued: whether that is final.
+
+    hold_from: what its hold counts from; where that is an event, started_at, clock_at and clock_batch say when the clock started,
+    when the line matures by it, and the last delivery known when that was found.
+    """
 
     order_no: str
     line_no: str
@@ -81,6 +85,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     grandparent: str | None
     grandparent_tier: str | None
     self_purchase: bool
+    hold_from: Literal["paid", "delivered", "redeemed"] = "paid"
+    started_at: dt.datetime | None = None
+    clock_at: dt.datetime | None = None
+    clock_batch: int | None = None
+
+    def matures_at(self, hold: dt.timedelta) -> dt.datetime | None:
+        """None while its clock has not started."""
+        return self.paid_at + hold if self.hold_from == "paid" else self.clock_at
 
     @property
     def chain(self) -> list[tuple[str, str]]:

@@ -7,17 +7,29 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from qucheng.bundle import papers, upload
 from qucheng.catalog import price_export, sku_export
-from qucheng.commission import plan_publish
+from qucheng.commission import accrual, plan_publish
 from qucheng.connectors import mail
 from qucheng.core import audit, audit_heads, clock, crypto, exports, idempotency, letter, task
-from qucheng.identity import api_key, approval, notification, notification_mail, password_reset, session, trail, user
+from qucheng.identity import (
+    api_key,
+    approval,
+    notification,
+    notification_mail,
+    password_reset,
+    session,
+    trail,
+    user,
+    webhook_delivery,
+)
 from qucheng.identity import brand as brands
-from qucheng.insight import books, evidence
-from qucheng.jobs import notices
+from qucheng.insight import analytics_export, anomalies, books, evidence
+from qucheng.jobs import cards, notices, payments, redemption, stock
 from qucheng.ledger import export
-from qucheng.network import compliance_report
+from qucheng.network import application, compliance_report
 from qucheng.network import queries as network_queries
+from qucheng.orders import intake
 from qucheng.settlement import advance, document_store, plan_certificate, plan_simulation, publication, statement_export
+from qucheng.stock import batch, watch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,6 +70,16 @@ async def _brand(work: task.Work) -> Brand:
     if work.task.brand_id is None:
         raise brands.BrandUnknownError(f"A task of the kind {work.task.kind} is a brand's, and this one names none.")
     return await brands.read(work.task.brand_id)
+
+
+async def accrue(work: task.Work, _: Tools) -> None:
+    await accrual.catch_up(work=work, brand_id=(await _brand(work)).id)
+
+
+async def sweep_orders(_: task.Work, __: Tools) -> None:
+    for brand_id, _code in await brands.every():
+        await accrual.sweep(brand_id=brand_id)
+    await intake.forget()
 
 
 async def settle(work: task.Work, _: Tools) -> None:
@@ -111,10 +133,13 @@ async def prune(_: task.Work, tools: Tools) -> None:
     for brand_id, _code in await brands.every():
         await approval.expire(brand_id=brand_id)
         await api_key.prune(brand_id=brand_id, now=now)
+        await application.prune(brand_id=brand_id)
         await idempotency.prune(brand_id=brand_id, now=now)
         await notification.prune(brand_id=brand_id, now=now)
+        await webhook_delivery.prune(brand_id=brand_id, now=now)
         await upload.prune(brand_id=brand_id, folder=var / upload.FOLDER, now=now)
         await exports.prune(brand_id=brand_id, folder=var / exports.FOLDER, now=now)
+    cards.prune(tools)
     await notification.prune(brand_id=audit.PLATFORM, now=now)
     await exports.prune(brand_id=audit.PLATFORM, folder=var / exports.FOLDER, now=now)
 
@@ -184,7 +209,25 @@ async def certify_plan(work: task.Work, tools: Tools) -> None:
     await plan_certificate.make(work=work, brand=await _brand(work), keys=keys, now=clock.now())
 
 
+async def export_analytics(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await analytics_export.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
+async def scan_risks(_: task.Work, __: Tools) -> None:
+    await anomalies.scan_all(now=clock.now())
+
+
+async def follow_payments(_: task.Work, tools: Tools) -> None:
+    await payments.follow(tools.settings)
+
+
 HANDLERS: dict[str, Handler] = {
+    payments.FOLLOW: follow_payments,
+    **cards.HANDLERS,
+    **redemption.HANDLERS,
+    intake.ACCRUE: accrue,
+    "orders.sweep": sweep_orders,
     advance.SETTLE: settle,
     advance.ISSUE: issue,
     "document.render": render,
@@ -204,6 +247,11 @@ HANDLERS: dict[str, Handler] = {
     trail.EXPORT: export_audit,
     compliance_report.TASK: report_network,
     evidence.PACK: pack_evidence,
+    analytics_export.KIND: export_analytics,
+    anomalies.KIND: scan_risks,
     plan_simulation.KIND: simulate_plan,
     plan_publish.CERTIFICATE: certify_plan,
+    batch.RELEASE: stock.release,
+    watch.SWEEP: stock.sweep,
+    watch.WATCH: stock.look,
 }

@@ -20,6 +20,12 @@ ANY_KEY = "any-key"
 CALLS = limits.Limit(name="api", count=600, seconds=60)
 # what moves money is not done where nobody counts
 MONEY = limits.Limit(name="api-money", count=120, seconds=60, closed_when_down=True)
+# an order is a sale that was paid: it is taken in whoever counts
+ORDERS = limits.Limit(name="api-orders", count=1200, seconds=60)
+# for the people of a brand's app, all behind one key
+CLAIMS = limits.Limit(name="api-claims", count=60_000, seconds=60, closed_when_down=True)
+TRUSTED = "orders.write"
+SIGNED = {"orders.write": ORDERS, "claims.write": CLAIMS}
 STRANGERS = limits.Limit(name="api-stranger", count=60, seconds=60)
 BEARER, SIGNATURE = 'Bearer realm="qucheng"', 'Qucheng-HMAC-SHA256 realm="qucheng"'
 JSON = "application/json"
@@ -51,22 +57,28 @@ async def admit(request: Request[Any, Any, Any], *, scope: str, signed: bool) ->
     visit = Visit(challenge=SIGNATURE if signed else BEARER)
     request.scope["state"]["machine"] = visit
     try:
-        visit.caller = await (_signed(request) if signed else _bearer(request))
+        by_token = not signed or (scope == TRUSTED and "qucheng-signature" not in request.headers)
+        visit.caller = await (_bearer(request, moving=signed) if by_token else _signed(request))
     except api_caller.NotKnownError:
         await _count(request, visit, STRANGERS, auth.network(request))
         raise
     visit.challenge = None
-    await _count(request, visit, MONEY if signed else CALLS, str(visit.caller.key_id))
+    limit = SIGNED.get(scope, MONEY) if signed else CALLS
+    await _count(request, visit, limit, str(visit.caller.key_id))
     if scope not in (ANY_KEY, *visit.caller.scopes):
         raise ScopeError(f"This key is not for {scope}: make one that is.")
     if not request.accept.accepts(JSON) and "documents" not in scope:
         raise NotAcceptableError("This answers with JSON: accept application/json.")
 
 
-async def _bearer(request: Request[Any, Any, Any]) -> api_caller.Caller:
+async def _bearer(request: Request[Any, Any, Any], *, moving: bool) -> api_caller.Caller:
+    """moving: its token alone is enough for this key."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     found = token.strip() if scheme.lower() == "bearer" else ""
-    return await api_caller.by_token(token=found, address=_address(request), now=clock.now())
+    caller = await api_caller.by_token(token=found, address=_address(request), now=clock.now())
+    if moving and not caller.bearer_orders:
+        raise api_caller.NotKnownError("This needs a signature: send Qucheng-Key, -Timestamp, -Nonce and -Signature.")
+    return caller
 
 
 async def _signed(request: Request[Any, Any, Any]) -> api_caller.Caller:

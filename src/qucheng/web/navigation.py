@@ -58,6 +58,7 @@ ENTRIES = (
     Entry("/operators", "users", n_("Platform operators"), "operators.read"),
     Entry("/notifications", "bell", n_("Notifications"), "notifications.read"),
     Entry("/people", "users", n_("People"), "roles.read", n_("Settings")),
+    Entry("/selling", "store", n_("How resellers sell"), "brand.change"),
     Entry("/keys", "key-round", n_("API keys"), "keys.manage"),
     Entry("/webhooks", "webhook", n_("Webhooks"), "webhooks.manage"),
     Entry("/audit", "history", n_("Audit log"), "audit.read"),

@@ -25,6 +25,7 @@ LABELS: dict[Kind, str] = {
     "dispute.opened": n_("Disputed statements"),
     "plan.published": n_("New commission plans"),
     "task.failed": n_("Background work that failed"),
+    "webhook.disabled": n_("Webhooks that were switched off"),
     "statement.published": n_("New statements"),
     "dispute.decided": n_("Answers to disputes"),
     "price.change": n_("Price changes"),
@@ -37,6 +38,7 @@ DRAWINGS: dict[Kind, str] = {
     "dispute.opened": "message-circle-question-mark",
     "plan.published": "percent",
     "task.failed": "circle-x",
+    "webhook.disabled": "webhook",
     "statement.published": "file-text",
     "dispute.decided": "message-circle-question-mark",
     "price.change": "tags",
@@ -60,12 +62,14 @@ SENTENCES = {
     "dispute.decided adjusted": n_("Your dispute about statement %(number)s was answered by an adjustment"),
     "plan.published": n_("Commission plan %(number)s is in force from %(day)s"),
     "task.failed": n_("Failed and not tried again: %(what)s"),
+    "webhook.disabled": n_("Webhooks to %(host)s are switched off: the receiver answered that it is gone"),
     "statement.published": n_("Your statement for %(month)s is there: %(number)s"),
     "agreement.published": n_("Version %(number)s of the agreement, in force from %(day)s, is to be accepted"),
 }
 PAGES: dict[Kind, str] = {
     "price.change": "/portal/products?changes=1",
     "plan.published": "/plans",
+    "webhook.disabled": "/webhooks",
     "agreement.published": "/portal/agreements",
 }
 
@@ -101,6 +105,7 @@ def _places(values: Mapping[str, Any], words: texts.Texts) -> dict[str, object]:
     return {
         "what": _what(values, words),
         "reseller": values.get("reseller", ""),
+        "host": values.get("host", ""),
         "number": values.get("statement_no", values.get("version", "")),
         "day": words.day(day) if day else "",
         "month": (f"{month.year} 年 {month.month} 月" if words.chinese else f"{month:%B %Y}") if month else "",

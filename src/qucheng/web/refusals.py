@@ -42,6 +42,7 @@ SENTENCES = {
     "run.published": n_("The run has been published already."),
     "run.documents_waiting": n_("Documents of the run are being made: it is published with the last of them."),
     "run.documents_differ": n_("Meanwhile another number of statements has no documents. Look again, then publish."),
+    "refund.exists": n_("Another refund has this number: open the form again."),
     "check.missing": n_("Nobody has checked the run as it is. Check it first."),
     "check.stale": n_("Something was accrued since the run was checked. Check it again."),
     "check.differs": n_(
@@ -84,6 +85,9 @@ SENTENCES = {
     ),
     "exception.gone": n_("This is not there any more, or has other figures now: look at the list again."),
     "exception.note": n_("Say what you found, in 1 to 500 characters."),
+    "risk.reason": n_("Say what you found, in 1 to 500 characters."),
+    "risk.state": n_("The alert was decided already. The page shows it as it is now."),
+    "risk.unknown": n_("There is no such alert."),
     "brand.plan_kept": n_("The delivery brings new rules, but the plan of this brand is kept here. Nothing of it was taken in."),
     "plan.rule_stale": n_("The rule was changed meanwhile, so nothing was saved. Look at it, then save again."),
     "plan.draft_closed": n_("There is no open draft, or it was submitted meanwhile, so nothing was saved."),
@@ -100,6 +104,9 @@ SENTENCES = {
     "plan.description": n_("The plan can't be read: it is neither a table with the columns of rules.csv nor TOML."),
     "approval.ask": n_("Your role does not ask for this."),
     "agreement.changed": n_("The agreement is another one by now: read it again."),
+    "application.facts_wiped": n_(
+        "It was rejected more than 180 days ago: name, number, e-mail and phone are not kept any more."
+    ),
     "application.unknown": n_("There is no application behind this link."),
     "reseller.unknown": n_("There is no such reseller."),
     "identity.missing": n_("Nobody has written down who this reseller is: it came with a delivery."),
@@ -108,7 +115,16 @@ SENTENCES = {
     "policy.opinion_dates": n_(
         "The opinion would be over before it begins, or hold longer than twelve months. Nothing was approved."
     ),
+    "policy.looser": n_("Limits are tightened, never loosened: none may be looser than before, and one has to be tighter."),
+    "policy.day": n_(
+        "Limits begin on a day to come, within a year, and after those that are known already. Nothing was changed."
+    ),
+    "policy.deeper": n_("Somebody would stand deeper than the new cap on that day: move them first."),
+    "policy.tighten_asked": n_("Tighter limits wait for their approval already."),
     "portal_text.unknown": n_("There is no such text, or it is ended already."),
+    "price.plan": n_(
+        "At these prices the commission plan would pay more than it may, or leave less than the cost. Nothing was put in force."
+    ),
     "price.version_unknown": n_("There is no such price version."),
     "price.draft_exists": n_("There is a draft of the prices already, or one waits for approval."),
     "price.state": n_("The draft was submitted or closed meanwhile, so nothing was saved."),
@@ -123,6 +139,9 @@ SENTENCES = {
     "brand.prices_kept": n_(
         "The delivery brings new prices, but the prices of this brand are kept here. Nothing of it was taken in."
     ),
+    "reveal.nothing": n_("There is no code to be shown: nothing was delivered, or it was stopped or is void."),
+    "reveal.quota": n_("As many codes were shown as may be for now. You can try again in %(wait)s."),
+    "reveal.unrecorded": n_("This can't be put on record at the moment, so nothing is shown. You can try again in %(wait)s."),
     "sheet.unreadable": n_(
         "The file cannot be read: it is neither a CSV in UTF-8 or GB 18030 nor a workbook (XLSX), or it is damaged or locked."
     ),

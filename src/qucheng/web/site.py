@@ -76,3 +76,9 @@ class Site:
 def of(connection: ASGIConnection[Any, Any, Any, Any]) -> Site:
     found: Site = connection.app.state["site"]
     return found
+
+
+def address(connection: ASGIConnection[Any, Any, Any, Any], path: str) -> str:
+    """In full, for links and QR codes: as it is published, or else as it was asked for."""
+    published = of(connection).settings.public_url
+    return f"{published or str(connection.base_url).rstrip('/')}{path}" if path.startswith("/") else path

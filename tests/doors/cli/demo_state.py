@@ -28,10 +28,12 @@ FIGURES = {
     "keys": "SELECT count(*) FROM api_key WHERE revoked_at IS NULL",
     "mark": "SELECT count(finished_at) FROM demonstration",
     "lines": "SELECT count(*) FROM order_line l JOIN brand b ON b.id = l.brand_id WHERE l.paid_on < '2026-11-01' AND b.code = 'lanxi'",
-    "intakes": "SELECT count(*) FROM intake",
+    "intakes": "SELECT count(*) FROM intake WHERE NOT live",
     "desks": "SELECT array[(SELECT count(*) FROM price_version), (SELECT count(*) FROM plan_version), (SELECT count(*) FROM agreement),"
     " (SELECT count(*) FROM agreement_acceptance), (SELECT count(*) FROM application WHERE state = 'waiting'),"
     " (SELECT count(*) FROM standing_change), (SELECT count(*) FROM portal_text), (SELECT count(DISTINCT tag) FROM sku_tag)]",
+    "sales": "SELECT array_agg(b.code || ' ' || s.source || ' ' || s.stock_state || ' ' || s.n ORDER BY b.code, s.source, s.stock_state) FROM brand b"
+    " JOIN (SELECT brand_id, source, stock_state, count(*) AS n FROM sale GROUP BY 1, 2, 3) s ON s.brand_id = b.id",
     "statements": "SELECT array_agg(b.code || ' ' || s.period || ' ' || s.n || ' ' || s.net ORDER BY b.code, s.period) FROM brand b"
     " JOIN (SELECT brand_id, period, count(*) AS n, sum(net_minor) AS net FROM statement GROUP BY 1, 2) s ON s.brand_id = b.id",
     "allowed": "SELECT count(*) FROM approval WHERE state = 'executed' AND action = 'run.issue' AND maker <> checker",

@@ -71,7 +71,7 @@ async def test_the_page_shows_the_network_of_today(house: browser.House, network
     assert "丙店 C · gold 1 2 with the operator 1 2 with the operator Below 24 Below 24" in page
     assert "No opinion covers today A second level earns nothing on sales of today" in page
     assert "LO-1 until 2026-02-01 came with the brand's books" in page
-    assert "2026-10 1 reseller past 30 % 50.00%" in page
+    assert "2026-10 1 reseller past 30 % 50.0%" in page
     assert "Nothing was refused" in page
 
 

@@ -125,6 +125,20 @@ async def test_refunds_alone_take_back_what_was_earned(house: browser.House, bra
     assert await books.seen(brand, "SELECT amount_minor FROM reversal") == [(-400,)]
 
 
+async def test_fulfilments_alone_are_kept_with_the_lines_that_are_there(house: browser.House, brand: Brand) -> None:
+    keeper = await keepers.signed_in(house, brand.id, "owner")
+    done = (
+        ",".join(books.COLUMNS["fulfilments"])
+        + "\nO-1,1,delivered,2026-03-08T10:00:00,1\nO-9,1,delivered,2026-03-08T10:00:00,1\n"
+    )
+    for kind, content in (("orders", f"{HEAD}\n{GOOD}"), ("fulfilments", done)):
+        await keeper.get("/uploads")
+        assert (await keepers.send_file(keeper, content.encode(), kind=kind)).status_code == 303
+        await keepers.work_off(house, brand)
+    assert await books.seen(brand, "SELECT order_no, event, quantity, source_row FROM fulfilment") == [("O-1", "delivered", 1, 1)]
+    assert await books.seen(brand, "SELECT file, source_row, code FROM rejection") == [("fulfilments.csv", 2, "ref.unknown")]
+
+
 async def test_a_bundle_is_taken_in_whole(house: browser.House, brand: Brand, tmp_path: Path) -> None:
     folder = books.write(
         tmp_path / "next",

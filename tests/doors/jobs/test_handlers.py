@@ -14,11 +14,13 @@ from qucheng.catalog import price_export, sku_export
 from qucheng.commission import plan_publish
 from qucheng.core import audit, audit_heads, clock, crypto, db, ids, letter, settings, task
 from qucheng.identity import trail
-from qucheng.insight import evidence
+from qucheng.insight import analytics_export, evidence
 from qucheng.jobs import handlers, runner
 from qucheng.ledger import export
 from qucheng.network import queries as network_queries
+from qucheng.orders import intake
 from qucheng.settlement import advance, document_store, plan_simulation, statement_export
+from qucheng.stock import batch, batch_import, generate, key_rotation, text_message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +43,9 @@ async def performed(kind: str, current: settings.Settings, **subject: object) ->
 async def test_what_is_asked_for_has_a_handler() -> None:
     asked = {each.kind for each in worker.TIMETABLE} | {advance.SETTLE, advance.ISSUE, document_store.RENDER, letter.SEND}
     asked |= {upload.TAKE_IN, export.JOURNAL, export.TRIAL_BALANCE, trail.EXPORT, statement_export.LIST, statement_export.ARCHIVE}
-    asked |= {evidence.PACK, sku_export.KIND, price_export.KIND, network_queries.LIST}
+    asked |= {analytics_export.KIND, evidence.PACK, sku_export.KIND, price_export.KIND, network_queries.LIST}
     asked |= {plan_simulation.KIND, plan_publish.CERTIFICATE}
+    asked |= {intake.ACCRUE, generate.KIND, batch_import.KIND, batch.RELEASE, key_rotation.REWRAP, text_message.SEND}
     assert asked == set(handlers.HANDLERS)
 
 

@@ -28,6 +28,7 @@ ADJUSTMENT = {
     "reference": "K-R-own-1",
     "note": "agreed by telephone",
 }
+MONEY_OF_ONE = {"amount": "1.00", "currency": "CNY"}
 # of a product
 CHANGE = {"name": "changed by a key"}
 READING = frozenset(scope for scope, said in table.scopes().items() if "signed" not in said and scope != "any-key")
@@ -126,6 +127,31 @@ async def issue(
     )
 
 
+def asked(route: table.Route) -> dict[str, object]:
+    """What a signed route is asked for; never the same twice, where something is done."""
+    number = f"N-{uuid.uuid4().hex[:16]}"
+    line = {"sku": "card", "quantity": 1, "gross": MONEY_OF_ONE}
+    bodies: dict[str, dict[str, object]] = {
+        "/api/v1/orders": {"orderNo": number, "channel": "web", "reseller": world.RESELLER, "lines": [line]},
+        "/api/v1/orders/{order_no}/refunds": {
+            "refundNo": number,
+            "lines": [{"lineNo": "1", "quantity": 0, "amount": {"amount": "0.01", "currency": "CNY"}}],
+        },
+        "/api/v1/orders/{order_no}/fulfilments": {
+            "lineNo": "1",
+            "event": "redeemed",
+            "quantity": 1,
+            "at": dt.datetime.now(dt.UTC).isoformat(),
+        },
+        "/api/v1/reservations": {"sku": "card", "quantity": 1, "channel": "web", "reseller": world.RESELLER, "minutes": 5},
+        "/api/v1/reservations/{reservation_id}": {},
+        "/api/v1/cards/{card_id}/reveal": {"purpose": "delivery"},
+        "/api/v1/claims": {"offer": "spring", "subject": number},
+    }
+    adjustment: dict[str, object] = {**ADJUSTMENT}
+    return bodies.get(route.path, adjustment)
+
+
 async def read(ground: attempts.Ground, caller: Caller, address: str) -> httpx.Response:
     ground.client.cookies.clear()
     token = caller.bearer()
@@ -139,7 +165,7 @@ async def call(ground: attempts.Ground, route: table.Route, caller: Caller, addr
     if route.method == "GET":
         return await read(ground, caller, address)
     if route.permission in MONEY:
-        return await sign(ground, caller.issued, address, ADJUSTMENT)
+        return await sign(ground, caller.issued, address, asked(route), method=route.method)
     ground.client.cookies.clear()
     token = caller.bearer()
     named = {"if-match": "*", **({"authorization": f"Bearer {token}"} if token is not None else {})}
@@ -149,10 +175,11 @@ async def call(ground: attempts.Ground, route: table.Route, caller: Caller, addr
 async def sign(
     ground: attempts.Ground, issued: api_key.Issued | None, address: str, sent: object, **changed: str
 ) -> httpx.Response:
-    """changed: of what was signed, something else is sent: timestamp, nonce, body, signature, key."""
+    """changed: of what was signed, something else is sent: timestamp, nonce, body, signature, key. method: POST where it is not said."""
     body, idempotency_key = msgspec.json.encode(sent), str(uuid.uuid4())
+    method = changed.get("method", "POST")
     request = api_signature.Signed(
-        method="POST",
+        method=method,
         target=changed.get("signed_for", address),
         timestamp=changed.get("timestamp", str(int(time.time()))),
         nonce=changed.get("nonce", uuid.uuid4().hex),
@@ -169,7 +196,9 @@ async def sign(
             "qucheng-nonce": request.nonce,
             "qucheng-signature": changed.get("signature", api_signature.sign(request, issued.signing_secret or "")),
         }
-    return await ground.client.post(address, content=changed["body"].encode() if "body" in changed else body, headers=headers)
+    return await ground.client.request(
+        method, address, content=changed["body"].encode() if "body" in changed else body, headers=headers
+    )
 
 
 def expected(route: table.Route, caller: Caller) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from tests import books
+from tests.doors.matrix import pool_objects
 from tests.rooms.catalog import goods
 from tests.rooms.identity import people
 from tests.rooms.network import desk
@@ -17,10 +18,15 @@ from tests.rooms.network import desk
 from qucheng.catalog import catalog_import, channel, image, price_records, price_upload, price_version, rules, sku
 from qucheng.commission import plan_draft
 from qucheng.core import audit, clock, crypto, db, exports, task
-from qucheng.identity import api_key, notification
+from qucheng.identity import api_key, notification, webhook_endpoint
 from qucheng.identity import invitation as invitations
 from qucheng.network import admission, agreement, application, compliance_report, portal_text, tier
+from qucheng.orders import sale
+from qucheng.risk import alert
+from qucheng.risk import queries as risk
+from qucheng.risk import rules as risks
 from qucheng.settlement import adjustment, dispute, document_chunk, document_folder, document_store, plan_simulation, run
+from qucheng.stock import generate, pool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +72,7 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
         "": {
             "session_id": str(await owner.fetchval("SELECT id FROM session WHERE user_id = $1", holder)),
             "order_no": "K-R-own-1",
+            "reservation_id": await _reserved(owner, brand, reseller),
             "statement_no": statement_no,
             "position": "1",
             "kind": "csv",
@@ -92,15 +99,22 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
             "text_id": await _text(brand, owners),
             "version": "0",
             "path": "app.css",
+            **{name: str(uuid.uuid4()) for name in ("payment_id", "charge_id")},
+            "provider": "simulator",
         },
         "/runs": {"code": (await run.listing(brand=brand))[0].period.strftime(f"{brand.code}-%Y%m-1")},
         **await _applied(keys, brand, people.principal(cast.maker, brand.id, "manager")),
         "/plans": await _planned(brand, cast),
+        "/webhooks": await _hooked(keys, brand.id, sender),
+        "/risks": {"alert_id": await _alerted(brand, reseller)},
         "/products": await _goods(brand, sender),
         "/portal/products": {"code": "card"},
+        "/portal/links": {"link_id": await _linked(owner, brand, reseller), "kind": "svg"},
+        "/portal/sell": {"order_no": await _sold(brand, reseller, seller)},
         "/api/v1/skus": {"code": await _own_product(brand, sender)},
         "/channels": {"code": "own-shop"},
         "/tiers": {"code": "own-tier"},
+        **await _stocked(keys, brand, sender) | await pool_objects.made(owner, brand, reseller, admin),
         "/prices": await _priced(brand, var, sender),
         "/brands": {"code": brand.code, "invitation_id": await _first_owner(owner, keys, brand.id)},
         "/portal/team": {
@@ -112,6 +126,52 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
             "invitation_id": await _invited(keys, operator, audit.PLATFORM, "operator"),
         },
     }
+
+
+async def _linked(owner: asyncpg.Connection, brand: Brand, reseller: str) -> str:
+    made = await owner.fetchval(
+        "INSERT INTO sales_link (brand_id, id, code, name, reseller, channel, created_at) VALUES ($1, $2, $3, 'own-link', $4, 'web', now()) RETURNING id",
+        brand.id,
+        uuid.uuid4(),
+        "0" * 15 + "k",
+        reseller,
+    )
+    return str(made)
+
+
+async def _sold(brand: Brand, reseller: str, seller: permissions.Principal) -> str:
+    """By hand, at no price: the channel only flags it."""
+    line = sale.LineIn(line_no="1", sku="card", quantity=1, gross_minor=10_000)
+    made = await sale.place(
+        brand=brand, order_no="M20260315-0000000000", lines=[line], reseller=reseller, channel="web", source="manual",
+        actor=people.actor(seller), now=clock.now(),
+    )  # fmt: skip
+    return made.order_no
+
+
+async def _reserved(owner: asyncpg.Connection, brand: Brand, reseller: str) -> str:
+    """For an hour, of nothing: whose it is is what is asked."""
+    async with db.atomic(brand.id):
+        place = await pool.pool_of(reseller=reseller, channel="web")
+    made = uuid.uuid4()
+    await owner.execute(
+        "INSERT INTO reservation (brand_id, id, reseller, channel, sku, units, pool, made_at, until)"
+        " VALUES ($1, $2, $3, 'web', 'card', 1, $4, now(), now() + interval '1 hour')",
+        *(brand.id, made, reseller, place),
+    )
+    return str(made)
+
+
+async def _alerted(brand: Brand, reseller: str) -> str:
+    """Something that stands out, of the reseller."""
+    now = clock.now()
+    day = now - dt.timedelta(days=1)
+    found = risks.Finding(
+        rule="sales.outlier", subject=reseller, reseller=reseller, starts_at=day, ends_at=now, evidence={"net_minor": 1}
+    )
+    await alert.keep(brand_id=brand.id, found=[found], limits=None, now=now)
+    page = await risk.page(brand_id=brand.id, chosen=risk.Chosen(), size=1)
+    return str(page.alerts[0].id)
 
 
 async def _text(brand: Brand, who: permissions.Principal) -> str:
@@ -163,6 +223,16 @@ async def _priced(brand: Brand, var: Path, sender: uuid.UUID) -> dict[str, str]:
     return {"number": str(number), "file_id": str(file_id)}
 
 
+async def _stocked(keys: crypto.Keys, brand: Brand, sender: uuid.UUID) -> Values:
+    """A batch of one card, of a product that no other brand has."""
+    actor = people.actor(people.principal(sender, brand.id, "owner"))
+    async with db.atomic(brand.id):
+        await db.connection().execute("UPDATE sku SET kind = 'card_secret' WHERE code = 'own-article'")
+    number = await generate.make_now(brand=brand, keys=keys, sku="own-article", quantity=1, actor=actor, now=clock.now())
+    card = {"card_id": f"{number}-1"}
+    return {"/batches": {"number": str(number)}, "/cards": card, "/api/v1/cards": card, "/c/": {"link_code": crypto.token()}}
+
+
 async def _goods(brand: Brand, sender: uuid.UUID) -> dict[str, str]:
     """A product with an image, a channel and a tier that no other brand has, and a file that waits to be applied."""
     actor = people.actor(people.principal(sender, brand.id, "owner"))
@@ -184,6 +254,17 @@ async def _own_product(brand: Brand, sender: uuid.UUID) -> str:
     facts = rules.Facts(name="of this brand alone", category="video", list_price_minor=100)
     await sku.create(brand_id=brand.id, code=code, facts=facts, cost_minor=0, actor=actor, now=clock.now())
     return code
+
+
+async def _hooked(keys: crypto.Keys, brand_id: uuid.UUID, sender: uuid.UUID) -> dict[str, str]:
+    """An endpoint, and a test event on its way there."""
+    actor = people.actor(people.principal(sender, brand_id, "owner"))
+    issued = await webhook_endpoint.create(
+        keys=keys, brand_id=brand_id, url="https://hooks.example.com/", kinds=["order.paid"], allowed=(), created_by=sender,
+        actor=actor, now=clock.now(),
+    )  # fmt: skip
+    event = await webhook_endpoint.test(brand_id=brand_id, endpoint_id=issued.id, actor=actor)
+    return {"endpoint_id": str(issued.id), "event": str(event)}
 
 
 async def _key(keys: crypto.Keys, brand_id: uuid.UUID, sender: uuid.UUID) -> str:

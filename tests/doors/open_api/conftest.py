@@ -53,6 +53,7 @@ async def make(house: browser.House) -> AsyncIterator[callers.Make]:
             networks: tuple[str, ...] = (),
             mode: api_key.Mode = "live",
             days: int = 90,
+            bearer_orders: bool = False,
         ) -> callers.Machine:
             maker, now = await people.member(house.keys, brand.id, "owner"), clock.now()
             issued = await api_key.create(
@@ -64,6 +65,7 @@ async def make(house: browser.House) -> AsyncIterator[callers.Make]:
                 scopes=scopes,
                 networks=networks,
                 expires_at=now + dt.timedelta(days=days),
+                bearer_orders=bearer_orders,
                 created_by=maker.user_id,
                 actor=people.actor(maker),
                 now=now,

@@ -117,22 +117,31 @@ async def test_every_parameter_that_is_wrong_is_told(machine: callers.Machine) -
 
 async def test_an_order_with_its_lines_and_refunds(machine: callers.Machine) -> None:
     found = (await machine.get("/api/v1/orders/O-R-child")).json()
+    # number, day, what the seller earned after refunds
+    lines = [("1", 1, None), ("2", 2, "5.20"), ("3", 3, "10.30"), ("held", 2, "10.20")]
+    states = {"1": "none", "held": "due"}  # a sample row: no statement has it
     assert found == {
         "orderNo": "O-R-child",
+        "source": None,
+        "placedAt": None,
+        "stockState": None,
         "lines": [
             {
                 "lineNo": line,
                 "reseller": "R-child",
                 "channel": "web",
                 "sku": "card",
-                "paidAt": f"2026-02-1{line}T02:00:00Z",
+                "paidAt": f"2026-02-1{day}T02:00:00Z",
                 "quantity": 1,
-                "gross": cny(f"10{line}.00"),
+                "gross": cny(f"10{day}.00"),
                 "discount": cny("0.00"),
-                "net": cny(f"10{line}.00"),
+                "net": cny(f"10{day}.00"),
                 "selfPurchase": line == "1",
+                "state": states.get(line, "settled"),
+                "earned": earned and cny(earned),
+                "maturesAt": earned and f"2026-02-1{day}T02:00:00Z",
             }
-            for line in "123"
+            for line, day, earned in lines
         ],
         "refunds": [
             {"refundNo": "F-R-child", "lineNo": "2", "refundedAt": "2026-02-20T02:00:00Z", "quantity": 1, "amount": cny("50.00")}
@@ -208,7 +217,8 @@ async def test_entries_as_asked(machine: callers.Machine, query: dict[str, Any])
     whole, found = await callers.every(machine, "/api/v1/entries"), await callers.every(machine, "/api/v1/entries", **query)
     wanted = {"statement": "statementNo", "reseller": "reseller", "order": "orderNo", "kind": "kind"}
     asked = {wanted[name]: value for name, value in query.items() if name in wanted}
-    assert found == [each for each in whole if asked.items() <= each.items()]
+    month = query.get("period", "").replace("-", "")
+    assert found == [each for each in whole if asked.items() <= each.items() and month in (each["statementNo"] or "")]
     assert found
 
 

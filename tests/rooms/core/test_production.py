@@ -7,14 +7,12 @@ from urllib import parse
 
 import asyncpg
 import pytest
-from tests import product
+from tests import books, product
 
 from qucheng.core import crypto, production, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests import books
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +65,7 @@ async def test_nothing_is_missing_where_all_is_named(fit: dict[str, str]) -> Non
         ("REDIS_URL", "redis://:Redis@cache.example", "the password in REDIS_URL is one that is tried first"),
         ("QUCHENG_PUBLIC_URL", "http://shop.example", "QUCHENG_PUBLIC_URL is not an https address"),
         ("QUCHENG_TRUSTED_PROXIES", "", "QUCHENG_TRUSTED_PROXIES is not set"),
+        ("QUCHENG_WEBHOOK_NETWORKS", "127.0.0.1", "QUCHENG_WEBHOOK_NETWORKS is set"),
         ("QUCHENG_MAIL_URL", "", "QUCHENG_MAIL_URL is not set"),
         ("QUCHENG_MAIL_URL", "smtps://Shop:shop@mail.example", "the password in QUCHENG_MAIL_URL is one that is tried first"),
         ("QUCHENG_MAIL_FROM", "", "QUCHENG_MAIL_FROM is not set"),
@@ -186,7 +185,21 @@ def test_a_ring_of_keys_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     added = product.run("keyring", "add")
     assert (added.status, added.stdout) == (
         0,
-        f"key 2 of {ring.parent} seals what processes store that are started from now on\n",
+        f"key 2 of {ring.parent} seals from now on\n",
     )
     sealed = crypto.keys(ring.parent).seal(b"x", place="here")
     assert sealed[:3] == bytes([1, 0, 2])
+
+
+async def test_a_brand_that_the_simulator_pays_is_a_reason(
+    fit: dict[str, str], owner: asyncpg.Connection, tmp_path: Path
+) -> None:
+    brand = await books.found(books.write(tmp_path / "bundle", code="simulated"))
+    added = "INSERT INTO sales_setting (brand_id, manual_sale, provider, changed_at) VALUES ($1, 'off', $2, now())"
+    await owner.execute(added, brand.id, "simulator")
+    try:
+        assert whats(fit) == ["a brand lets the payment simulator take its money"]
+        await owner.execute("UPDATE sales_setting SET provider = 'null' WHERE brand_id = $1", brand.id)
+        assert whats(fit) == []
+    finally:
+        await owner.execute("DELETE FROM sales_setting WHERE brand_id = $1", brand.id)

@@ -31,11 +31,14 @@ SHARED = {
     "period",
     "sku",
     "legal_opinion",
+    "policy_term",
+    "policy_value",
     "portal_text",
     "portal_text_end",
     "sku_part",
     "sku_image",
     "price_live",
+    "sales_setting",
 }
 # which rows are a reseller's ($1) own
 NAMED = "reseller = $1"
@@ -64,10 +67,19 @@ OWN = {
             "identity_verification",
             "standing_change",
             "notification",
+            "pool",
+            "reservation",
+            "allocation_request",
+            "stock_case",
+            "sale",
+            "sales_link",
+            "payment",
         ),
         NAMED,
     ),
     **dict.fromkeys(("refund", "order_flag"), OWN_LINE),
+    "line_clock": "(order_no, line_no) IN (SELECT order_no, line_no FROM accrual WHERE reseller = $1)",
+    **dict.fromkeys(("timed_accrual", "timed_reversal"), NAMED),
     **dict.fromkeys(
         (
             "statement_accrual",
@@ -89,9 +101,12 @@ OWN = {
     "rule_bracket": f"rule {OWN_RULE}",
     "rule_end": f"rule {OWN_RULE}",
     "rule_term": f"code {OWN_RULE}",
+    "card": OWN_LINE,
+    **dict.fromkeys(("stock_level", "pool_sku"), "pool IN (SELECT number FROM pool WHERE reseller = $1)"),
+    "sales_link_day": "link IN (SELECT id FROM sales_link WHERE reseller = $1)",
 }
 # may be added to, never read
-WRITTEN_ONLY = {"audit_record"}
+WRITTEN_ONLY = {"audit_record", "outbox_event"}
 HIDDEN_COLUMNS = {
     "order_line": {"source_row", "buyer", "parent", "parent_tier", "grandparent", "grandparent_tier", "cost_minor"},
     "sku": {"cost_minor", "hold_from", "sale_changed_at", "revision"},
@@ -112,6 +127,7 @@ HIDDEN_COLUMNS = {
             "approved_at",
         )
     },
+    "sale": {"phone_cipher", "phone_fingerprint", "placed_by", "api_key", "content_sha256"},
     "dispute": {"decided_by"},
     "notification": {"mail", "mailed_at"},
     "invitation": {"token_hash", "login_hash"},
@@ -119,17 +135,29 @@ HIDDEN_COLUMNS = {
     "identity_verification": {"reference", "verified_by"},
     "standing_change": {"changed_by"},
     "legal_opinion": {"reference", "author", "approver", "approval", "approved_on", "approved_at"},
+    "policy_value": {"author", "approver", "approval", "approved_on", "approved_at"},
     "portal_text": {"published_by"},
     "portal_text_end": {"ended_by", "ended_at"},
+    "card": {"pool", "changes", "reserved_until", "reservation", "claim", "borrowed", "came_from"},
+    "stock_level": {"came_in", "moved_in", "moved_out"},
+    "pool_sku": {"borrow_quota", "borrowed"},
+    "allocation_request": {"act", "decided_by"},
+    "stock_case": {"substitute", "note", "closed_by"},
+    "sales_setting": {"changed_at", "changed_by"},
+    "payment": {"phone_cipher", "phone_mark", "locale", "reservation", "pay_address", "provider_no", "asked_at"},
 }
 ADDED = {
     ("dispute", "INSERT"),
     ("statement_confirmation", "INSERT"),
     ("audit_record", "INSERT"),
+    ("outbox_event", "INSERT"),
     ("agreement_acceptance", "INSERT"),
+    ("allocation_request", "INSERT"),
     ("membership", "UPDATE"),
     ("invitation", "UPDATE"),
     ("notification", "UPDATE"),
+    ("sales_link", "INSERT"),
+    ("sales_link", "UPDATE"),
 }
 
 

@@ -143,15 +143,20 @@ DISCARDED = (
     "document_file",
     "idempotent_reply",
     "notification",
+    "outbox_event",
     "plan_draft_rule",
     "price_cell",
     "price_edit",
     "price_limit",
     "run_entry",
     "run_statement",
+    "short_digits",
     "sku_image",
     "sku_part",
     "sku_tag",
+    "webhook_attempt",
+    "webhook_delivery",
+    "wrong_digits",
 )
 
 

@@ -122,7 +122,12 @@ async def test_a_choice_is_respected(empty_brand: Brand, staff: Staff) -> None:
     assert await subjects(staff["auditor"]) == []
     chosen = await notification_settings.read(user_id=staff["owner"].user_id)
     assert {kind for kind, each in chosen.items() if each == OFF} == {"plan.published", "task.failed"}
-    assert {kind for kind, each in chosen.items() if each.mail} == {"approval.waiting", "statement.published", "price.change"}
+    assert {kind for kind, each in chosen.items() if each.mail} == {
+        "approval.waiting",
+        "statement.published",
+        "price.change",
+        "webhook.disabled",
+    }
     await notification_settings.write(user_id=staff["owner"].user_id, settings={"plan.published": setting(app=True, mail=False)})
     assert await tell(empty_brand, subject="2") == 4
 

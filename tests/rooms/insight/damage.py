@@ -48,6 +48,21 @@ CASES = {
         "statement.entries held-202603-000002/accrual: 852.26 | 852.25",
         "accrual.amount E1001/1/1: 94.25 | 94.26",
     ]),
+    "a clock that does not run": Damage("""UPDATE order_line SET hold_from = 'delivered' WHERE order_no = 'E1005';
+        INSERT INTO fulfilment SELECT brand_id, order_no, line_no, 'delivered', paid_at, intake, 1, quantity FROM order_line WHERE order_no = 'E1005'""", [
+        "clock.start E1005/1: a clock | none",
+        "rows.stored 1/fulfilments.csv: 0 rows | 1 rows",
+    ]),
+    "a clock of another hold": Damage("""INSERT INTO line_clock
+        SELECT brand_id, order_no, line_no, intake, '2026-03-01Z', '2026-03-09Z' FROM order_line WHERE order_no = 'E1005'""", [
+        "clock.time E1005/1: 2026-03-08 00:00:00+00 | 2026-03-09 00:00:00+00",
+    ]),
+    "a card that is counted and not there": Damage("""INSERT INTO pool (brand_id, number) SELECT id, 0 FROM brand;
+        INSERT INTO batch (brand_id, number, sku, source, pool, quantity, opened_at)
+        SELECT brand_id, 1, sku, 'imported', 0, 1, paid_at FROM order_line WHERE order_no = 'E1005';
+        INSERT INTO stock_level (brand_id, pool, batch, sku, available, came_in) SELECT brand_id, pool, number, sku, 1, 1 FROM batch""", [
+        "stock.level 0/1: what the cards say | another count",
+    ]),
     "basis of an accrual": Damage("UPDATE accrual SET basis_value = basis_value + 8 WHERE order_no = 'E1006'", [
         "accrual.amount E1006/1/1: 64.51 | 64.50",
     ]),

@@ -121,6 +121,8 @@ async def test_a_line_says_by_which_rule_it_earned_and_what_went_back(brand: Bra
         rounded=3000,
         amount_minor=3000,
         occurred_at=dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC),
+        hold_from="paid",
+        started_at=dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC),
         matures_at=dt.datetime(2026, 4, 17, 2, tzinfo=dt.UTC),
         hold_days=7,
     )

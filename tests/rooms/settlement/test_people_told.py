@@ -152,3 +152,7 @@ async def test_a_published_run_is_told_to_the_administrators_of_its_resellers(ke
     assert len(found) == len(statements)
     assert await books.seen(made, "SELECT DISTINCT mail FROM notification WHERE kind = 'statement.published'") == [("waiting",)]
     assert uuid.UUID(int=0) not in {row[0] for row in found}
+    events = await books.seen(
+        made, "SELECT subject, data ->> 'statementNo' FROM outbox_event WHERE kind = 'statement.published' ORDER BY seq"
+    )
+    assert events == sorted((code, code) for _, code, _ in statements)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,10 +51,41 @@ def test_a_new_key_seals_and_the_old_still_opens(tmp_path: Path) -> None:
     after = crypto.keys(tmp_path)
     assert after.open(sealed, place="p") == b"secret"
     assert after.fingerprint("a@b", of="login") == before.fingerprint("a@b", of="login")
-    fresh = after.seal(b"secret", place="p")
-    assert fresh[1:3] == b"\0\2"
+    # a process that has the ring already seals with the new key too, and opens what others sealed with it
+    for ring in (after, before):
+        assert (ring.current, ring.numbers, ring.seal(b"secret", place="p")[1:3]) == (2, [1, 2], b"\0\2")
+    third = crypto.keys(tmp_path)
+    assert crypto.add_key(tmp_path) == 3
+    assert before.open(crypto.keys(tmp_path).seal(b"more", place="p"), place="p") == b"more"
+    (tmp_path / "ring.json").rename(tmp_path / "away")
+    assert third.open(sealed, place="p") == b"secret"
+    assert third.seal(b"secret", place="p")[1:3] == b"\0\2"
+
+
+def test_a_key_goes_when_it_no_longer_seals_and_what_followed_it_has_settled(tmp_path: Path) -> None:
+    ring = crypto.keys(tmp_path)
+    sealed = ring.seal(b"secret", place="p")
+    with pytest.raises(crypto.KeyNeededError, match="the one that seals"):
+        crypto.remove_key(tmp_path, 1)
+    crypto.add_key(tmp_path)
+    with pytest.raises(crypto.KeyNeededError, match="less than 60 minutes ago"):
+        crypto.remove_key(tmp_path, 1)
+    assert ring.open(sealed, place="p") == b"secret"
+    long_ago = time.time() - crypto.SETTLED_SECONDS - 1
+    os.utime(tmp_path / "ring.json", (long_ago, long_ago))
+    crypto.remove_key(tmp_path, 1)
+    assert ring.numbers == [2]
     with pytest.raises(crypto.SealBrokenError):
-        before.open(fresh, place="p")
+        ring.open(sealed, place="p")
+    with pytest.raises(crypto.KeyNeededError, match="no key 1"):
+        crypto.remove_key(tmp_path, 1)
+
+
+def test_a_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
+    ring = crypto.keys(tmp_path)
+    assert ring.derived("a") == ring.derived("a")
+    assert (len(ring.derived("a")), ring.derived("a") != ring.derived("b")) == (32, True)
+    assert ring.derived("a") != ring.fingerprint("a", of="")
 
 
 def test_another_installation_neither_opens_nor_finds(tmp_path: Path) -> None:

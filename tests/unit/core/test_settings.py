@@ -60,6 +60,7 @@ def test_proxies_are_addresses_and_networks() -> None:
         ("QUCHENG_TRUSTED_PROXIES", "10.0.4.1/24", "is a list such as"),
         ("QUCHENG_TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0", "would believe everybody"),
         ("QUCHENG_TRUSTED_PROXIES", "::/0", "would believe everybody"),
+        ("QUCHENG_WEBHOOK_NETWORKS", "0.0.0.0/0", "would reach everything"),
         ("QUCHENG_PRODUCTION", "yes", "is 1 or 0"),
     ],
 )

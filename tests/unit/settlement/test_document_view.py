@@ -1,6 +1,7 @@
 import datetime as dt
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.settlement import document_samples as samples
 
@@ -186,3 +187,17 @@ def test_columns_fill_the_page_and_numbers_keep_their_room() -> None:
         ]
         assert document_widths.PAGE - 3 <= sum(widths) <= document_widths.PAGE
         assert widths[2] >= document_widths.width(cells[2]) * document_widths.TABLE * document_widths.PT // 1000
+
+
+def test_a_paper_says_from_when_the_hold_counts_where_that_is_not_the_payment() -> None:
+    """And says nothing of it, to the last byte, where it is."""
+    document, _ = samples.make(samples.entries(3))
+    held = msgspec.structs.replace(document, held=1)
+    for texts, sentence in (
+        (EN, "Of articles that are held until they are delivered or redeemed, the last unit's counts instead of the payment."),
+        (ZH, "须待发放或核销的商品，以最后一件发放或核销之时代替付款之时。"),
+    ):
+        assert sum(sentence in note for note in document_reasons.notes(held, texts)) == 1
+        assert not any(sentence in note for note in document_reasons.notes(document, texts))
+    assert b'"held"' not in documents.canonical_json(document)
+    assert b'"held":1,' in documents.canonical_json(held)

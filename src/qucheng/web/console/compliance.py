@@ -10,15 +10,14 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
-from qucheng.bundle import brand_file
 from qucheng.core import clock
-from qucheng.identity import legal_opinion
+from qucheng.identity import legal_opinion, policy_value
 from qucheng.identity.brand import Brand
 from qucheng.insight import earnings, self_purchases
 from qucheng.network import attempt, compliance_report, thermometer
 from qucheng.network import queries as network
 from qucheng.web import guards, pages
-from qucheng.web.console import compliance_words
+from qucheng.web.console import compliance_words, insight_words
 from qucheng.web.finance import books, desk
 from qucheng.web.portal import shown
 from qucheng.web.texts import n_
@@ -47,6 +46,7 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
     brand, words = await books.brand_of(request), pages.words(request)
     this_day = today(brand, clock.now())
     on = books.day(request.query_params.get("on")) or this_day
+    brand = await policy_value.on(brand, on)
     refused = await attempt.listing(brand_id=brand.id, most=ATTEMPTS)
     reports = await compliance_report.months(brand_id=brand.id, most=1)
     coverage = await legal_opinion.coverage(brand=brand, today=this_day)
@@ -60,13 +60,13 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
         totals=await thermometer.totals(brand_id=brand.id, on=on),
         amber=thermometer.AMBER_HEADS,
         red=thermometer.RED_HEADS,
-        source=brand_file.policies()[brand.policy].source,
+        source=words.gettext(compliance_words.SOURCES[brand.policy]),
         policy=words.gettext(compliance_words.POLICIES[brand.policy]),
         two_tier=brand.policy == legal_opinion.POLICY,
         coverage=coverage,
         percent=shown.percent(brand.max_total_rate_ppm),
         shares=[
-            (each, shown.percent(each.share_ppm))
+            (each, insight_words.share(each.share_ppm))
             for each in await self_purchases.months(brand_id=brand.id, since=months_back(this_day))
         ],
         medians=await _medians(brand),

@@ -15,6 +15,16 @@ POLICIES = {
     "cn-two-tier": n_("The seller and one above it earn"),
     "intl": n_("The seller and at most two above it earn"),
 }
+# on what each rests: network/policies.toml names it for lawyers, in the language of the law
+SOURCES = {
+    "cn-strict": n_(
+        "Rules against pyramid selling (State Council decree 444), art. 7; opinion of the Supreme Court, Procuratorate and Ministry of Public Security of 2013 (30 persons and 3 levels)."
+    ),
+    "cn-two-tier": n_(
+        "Rules against pyramid selling, art. 7; only with a lawyer's opinion for the one brand, for a limited time."
+    ),
+    "intl": n_("Outside mainland China. 30 heads together with a chain of three persons are refused all the same."),
+}
 RULES = {
     "network.depth_exceeded": n_("It would stand deeper than the policy lets."),
     "network.cycle": n_("It would stand above itself."),

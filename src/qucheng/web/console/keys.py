@@ -34,6 +34,20 @@ SCOPES = {
     "journal.read": (n_("Read journal and trial balance"), n_("Not for a key of a reseller")),
     "adjustments.read": (n_("Read adjustments"), n_("Not for a key of a reseller")),
     "adjustments.request": (n_("Ask for adjustments"), n_("Moves money: signed, in your name, and allowed by somebody else")),
+    "orders.write": (n_("Send orders"), n_("Paid orders, signed unless you trust the program below")),
+    "refunds.write": (n_("Refund orders"), n_("Moves money: signed; not for a key of a reseller")),
+    "fulfilments.write": (
+        n_("Report deliveries and redemptions"),
+        n_("Starts the hold of commissions: signed; not for a key of a reseller"),
+    ),
+    "reservations.write": (n_("Reserve stock"), n_("Holds cards before a payment: signed")),
+    "stock.read": (n_("Read stock"), n_("How many cards there are, never a code")),
+    "cards.reveal": (n_("Reveal card secrets"), n_("Signed, and each with a reason; not for a key of a reseller")),
+    "cards.redeem": (
+        n_("Redeem cards"),
+        n_("Of a terminal: with its key it redeems and takes back; not for a key of a reseller"),
+    ),
+    "claims.write": (n_("Claim cards"), n_("For people of your app: signed; not for a key of a reseller")),
 }
 NOTICES = {
     "revoked": n_("The key is revoked: nobody can use it any more."),
@@ -61,6 +75,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     networks: str = ""
     days: int = 90
+    bearer_orders: bool = False
 
 
 @get(HERE, opt=guards.page("keys.manage"))
@@ -109,6 +124,7 @@ async def create(request: Request[Any, Any, Any]) -> Response[Any]:
             scopes=wanted.scopes,
             networks=_networks(wanted),
             expires_at=now + dt.timedelta(days=wanted.days),
+            bearer_orders=wanted.bearer_orders,
             created_by=auth.principal(request).user_id,
             actor=auth.actor(request),
             now=now,
@@ -126,6 +142,7 @@ def _wanted(sent: dict[str, str]) -> Wanted:
         reseller=sent.get("reseller", "").strip(),
         scopes=tuple(name for name in api_key.SCOPES if sent.get(f"scope_{name}")),
         networks=sent.get("networks", ""),
+        bearer_orders=bool(sent.get("bearer_orders")),
         days=int(days) if re.fullmatch("[0-9]{1,4}", days) else 0,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litestar.exceptions import NotFoundException
 
 from qucheng.core import clock, errors
+from qucheng.identity import policy_value
 from qucheng.insight import portal
 from qucheng.network import admission, placement, queries, standing
 from qucheng.network import reseller as resellers
@@ -114,9 +115,10 @@ def fault(
 
 
 async def desk(request: Request[Any, Any, Any]) -> tuple[Brand, dt.date]:
-    """The brand, and today there."""
+    """The brand with its limits of today, and today there."""
     brand = await facts.brand(request)
-    return brand, portal.today(brand, clock.now())
+    today = portal.today(brand, clock.now())
+    return await policy_value.on(brand, today), today
 
 
 def day(text: str) -> dt.date | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qucheng.commission import plan_draft
+from qucheng.commission import plan_check, plan_draft
 from qucheng.core import clock, money
+from qucheng.identity import policy_value
 from qucheng.identity.brand import Brand
 from qucheng.insight import plan_choices
 from qucheng.web import auth, pages, texts
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from litestar import Request, Response
 
-    from qucheng.commission import plan_check, plan_version
+    from qucheng.commission import plan_version
 
 PLANS, DRAFT = "/plans", "/plans/draft"
 POLICIES = {
@@ -71,7 +72,9 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def of(request: Request[Any, Any, Any]) -> Desk:
+    """Under the limits of tomorrow, the first day on which a plan may begin."""
     brand = await books.brand_of(request)
+    brand = await policy_value.on(brand, plan_check.tomorrow(brand, clock.now()))
     allowed = auth.principal(request).permissions
     choices = await plan_choices.choices(brand=brand)
     return Desk(

@@ -22,6 +22,8 @@ ACTIONS = {
     "plan.publish": n_("Publish a commission plan"),
     "prices.publish": n_("Publish prices"),
     "policy.opinion": n_("Rely on a lawyer's opinion"),
+    "policy.tighten": n_("Tighten the limits"),
+    "redemption.reverse": n_("Take a redemption back"),
 }
 LABELS = {
     "brand": n_("Brand"),
@@ -61,8 +63,15 @@ LABELS_OF = {
         "based_on": n_("Made from version"),
         "restores": n_("Brings back version"),
     },
+    "policy.tighten": {
+        "max_depth": n_("Depth cap"),
+        "max_levels": n_("Levels that earn"),
+        "max_total_rate_ppm": n_("All commissions"),
+        "starts_on": n_("From this day on"),
+    },
+    "redemption.reverse": {"card": n_("Card"), "redeemed_at": n_("Redeemed at"), "reason": n_("Reason")},
 }
-HIDDEN_OF = {"prices.publish": {"sha256", "effective_at"}}
+HIDDEN_OF = {"prices.publish": {"sha256", "effective_at"}, "redemption.reverse": {"redemption"}}
 HIDDEN = {"reason_code", "reference_kind", "currency", "invitation"}
 
 

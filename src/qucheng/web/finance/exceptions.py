@@ -60,6 +60,38 @@ WORDS: dict[exceptions.Kind, Words] = {
         n_("Open disputes"), "message-circle-question-mark", n_("%(name)s disputes a row of %(statement)s."), "/disputes/{}", n_("Answer")
     ),
     "approval.waiting": Words(n_("Requests that wait"), "badge-check", n_("%(what)s awaits approval."), "/approvals/{}", n_("Decide")),
+    "stock.short": Words(
+        n_("Orders without stock"),
+        "hourglass",
+        n_("Order %(order)s, sold by %(name)s, was paid for and waits for cards of %(sku)s. Units: %(units)s."),
+        "/orders/{}",
+        n_("See the order"),
+    ),
+    "stock.exceeds": Words(
+        n_("Cards that did not come back"),
+        "ticket",
+        n_("Order %(order)s, sold by %(name)s: more was refunded than cards came back, for some were used. Cards missing: %(units)s."),
+        None,
+        "",
+    ),
+    "stock.low": Words(n_("Pools that run low"), "package", n_("%(sku)s in the pool of %(place)s: cards available: %(cards)s."), None, ""),
+    "stock.expiry": Words(
+        n_("Cards that expire soon"), "hourglass", n_("%(sku)s in the pool of %(place)s: cards to sell, the first until %(day)s: %(cards)s."), None, ""
+    ),
+    "payment.problem": Words(
+        n_("Payments without an order"),
+        "wallet",
+        n_("Order %(order)s, sold by %(name)s: what was paid could not become the order. Paid in full, it goes back by itself; another amount has to be looked at with the provider."),
+        None,
+        "",
+    ),
+    "payment.not_returned": Words(
+        n_("Money that did not go back"),
+        "undo-2",
+        n_("Order %(order)s, sold by %(name)s: the provider refused to give this back. Pay it back another way, then note it."),
+        None,
+        "",
+    ),
     "self_purchase.share": Words(
         n_("Self-purchases over 30%"),
         "users",

@@ -24,6 +24,7 @@ KINDS = {
     "reseller.list": n_("List of resellers"),
     "catalog.export": n_("Products"),
     "compliance.pack": n_("Evidence pack"),
+    "analytics.export": n_("Analytics"),
 }
 MOVING = ("received", "running")
 

@@ -66,7 +66,7 @@ async def of(request: Request[Any, Any, Any], brand: Brand, chosen: Run) -> View
     at: dict[str, Any] = {"brand": brand, "starts_on": chosen.period, "number": chosen.number}
     check, confirmed = await checking.newest(**at), await checking.confirmed(**at)
     asked = await issuance.newest(brand=brand, chosen=chosen)
-    stale = check is not None and chosen.state == "computed" and await checking.is_stale(brand=brand, check=check)
+    stale = check is not None and chosen.state == "computed" and await checking.is_stale(brand=brand, chosen=chosen, check=check)
     issued = chosen.state == "issued"
     documents = await document_store.status(brand=brand, period=chosen.period) if issued else None
     rendering = issued and await publication.is_rendering(brand=brand, period=chosen.period)

@@ -42,6 +42,7 @@ REFUSALS = {
     404: n_("Not there, or not for this key."),
     406: n_("The answer is JSON."),
     409: n_("Something else is to happen first; with Retry-After, ask again then."),
+    410: n_("It is over."),
     412: n_("It was changed since it was read: read it again."),
     413: n_("The body is larger than 64 KiB."),
     415: n_("The body is application/json."),

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get
 
 from qucheng.web import guards, pages
-from qucheng.web.open_api import books, document, quotes, reader, sales, settlements, skus
+from qucheng.web.open_api import (
+    books,
+    cards,
+    claims,
+    document,
+    orders,
+    quotes,
+    reader,
+    redemptions,
+    reservations,
+    sales,
+    settlements,
+    skus,
+)
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -19,6 +32,13 @@ OPERATIONS: tuple[HTTPRouteHandler, ...] = (
     sales.reseller,
     sales.orders,
     sales.order,
+    orders.place_order,
+    orders.refund_order,
+    orders.order_refunds,
+    orders.fulfil,
+    reservations.reserve,
+    reservations.read_reservation,
+    reservations.release,
     quotes.quotes,
     skus.product,
     skus.change_product,
@@ -31,6 +51,11 @@ OPERATIONS: tuple[HTTPRouteHandler, ...] = (
     books.trial_balance,
     books.adjustments,
     books.ask,
+    cards.reveal,
+    redemptions.redeem,
+    redemptions.read_redemption,
+    redemptions.reverse,
+    claims.claim_card,
 )
 
 

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from qucheng.identity import brand as brands
 from qucheng.insight import api_sales
 from qucheng.web import guards, machines
-from qucheng.web.open_api import operations, reading, shapes
+from qucheng.web.open_api import operations, order_shapes, reading, shapes
 from qucheng.web.open_api.operations import Operation
 from qucheng.web.texts import n_
 
@@ -30,14 +30,14 @@ ORDERS = Operation(
     tag=n_("Orders"),
     summary=n_("Orders with their lines and refunds"),
     about=n_("In the order of their numbers; an order is listed when one of its lines is as asked."),
-    query=shapes.OrdersAsked,
-    reply=shapes.Orders,
+    query=order_shapes.OrdersAsked,
+    reply=order_shapes.Orders,
 )
 ORDER = Operation(
     tag="Orders",
     summary=n_("One order"),
     about=n_("An order number with a slash in it is asked for by the list's orderNo."),
-    reply=shapes.Order,
+    reply=order_shapes.Order,
     refusals=(404,),
 )
 
@@ -99,7 +99,7 @@ def _reseller(row: api_sales.Reseller, *, told: bool) -> shapes.Reseller:
 
 @get("/api/v1/orders", opt=guards.api("orders.read", operation=ORDERS))
 async def orders(request: Request[Any, Any, Any]) -> Response[bytes]:
-    asked, caller = reading.query(request, shapes.OrdersAsked), machines.caller(request)
+    asked, caller = reading.query(request, order_shapes.OrdersAsked), machines.caller(request)
     brand = await brands.read(caller.brand_id)
     rows = await api_sales.orders(
         brand_id=caller.brand_id,
@@ -108,13 +108,14 @@ async def orders(request: Request[Any, Any, Any]) -> Response[bytes]:
         of_reseller=asked.reseller,
         channel=asked.channel,
         sku=asked.sku,
+        stock_state=asked.stock_state,
         paid_from=asked.paid_from,
         paid_to=asked.paid_to,
         after=operations.position(request, asked, str),
         most=asked.limit + 1,
     )
     page, following = operations.cut(request, asked, rows, lambda row: row.order_no)
-    return operations.answer(request, shapes.Orders(items=[_order(brand, row) for row in page], next=following))
+    return operations.answer(request, order_shapes.Orders(items=[_order(brand, row) for row in page], next=following))
 
 
 @get("/api/v1/orders/{order_no:str}", opt=guards.api("orders.read", operation=ORDER))
@@ -126,12 +127,15 @@ async def order(request: Request[Any, Any, Any], order_no: params.FromPath[str])
     return operations.answer(request, _order(await brands.read(caller.brand_id), found[0]))
 
 
-def _order(brand: Brand, row: api_sales.Order) -> shapes.Order:
-    return shapes.Order(
+def _order(brand: Brand, row: api_sales.Order) -> order_shapes.Order:
+    return order_shapes.Order(
         order_no=row.order_no,
+        source=row.source,
+        placed_at=row.placed_at,
+        stock_state=row.stock_state,
         lines=[_line(brand, each) for each in row.lines],
         refunds=[
-            shapes.Refund(
+            order_shapes.Refund(
                 refund_no=each.refund_no,
                 line_no=each.line_no,
                 refunded_at=each.refunded_at,
@@ -143,8 +147,8 @@ def _order(brand: Brand, row: api_sales.Order) -> shapes.Order:
     )
 
 
-def _line(brand: Brand, line: api_sales.Line) -> shapes.Line:
-    return shapes.Line(
+def _line(brand: Brand, line: api_sales.Line) -> order_shapes.Line:
+    return order_shapes.Line(
         line_no=line.line_no,
         reseller=line.reseller,
         channel=line.channel,
@@ -155,4 +159,7 @@ def _line(brand: Brand, line: api_sales.Line) -> shapes.Line:
         discount=operations.of_brand(brand, line.discount_minor),
         net=operations.of_brand(brand, line.net_minor),
         self_purchase=line.self_purchase,
+        state=line.state,
+        earned=operations.of_brand(brand, line.earned_minor) if line.earned_minor is not None else None,
+        matures_at=line.matures_at,
     )

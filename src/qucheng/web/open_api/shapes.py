@@ -89,47 +89,6 @@ class Resellers(Shape, frozen=True):
     next: Next | None
 
 
-class OrdersAsked(Listed, frozen=True):
-    order_no: OrderNo | None = None
-    reseller: Code | None = None
-    channel: Code | None = None
-    sku: Code | None = None
-    paid_from: Day | None = None
-    paid_to: Annotated[dt.date, Meta(description=n_("Not included."), examples=["2026-04-01"])] | None = None
-
-
-class Refund(Shape, frozen=True):
-    refund_no: str
-    line_no: str
-    refunded_at: Instant
-    quantity: int
-    amount: Money
-
-
-class Line(Shape, frozen=True):
-    line_no: Annotated[str, Meta(examples=["1"])]
-    reseller: Code
-    channel: Code
-    sku: Annotated[str, Meta(examples=["VIP-Y"])]
-    paid_at: Instant
-    quantity: int
-    gross: Money
-    discount: Money
-    net: Money
-    self_purchase: Annotated[bool, Meta(description=n_("Bought by the seller or somebody above; it earns nothing."))]
-
-
-class Order(Shape, frozen=True):
-    order_no: OrderNo
-    lines: list[Line]
-    refunds: list[Refund]
-
-
-class Orders(Shape, frozen=True):
-    items: list[Order]
-    next: Next | None
-
-
 class EntriesAsked(Listed, frozen=True):
     statement: StatementNo | None = None
     order: OrderNo | None = None
@@ -163,7 +122,13 @@ class Entry(Shape, frozen=True):
     basis: Basis | None
     of_period: Period | None
     occurred_on: Day
-    available_on: Annotated[dt.date, Meta(description=n_("From when it is put on a statement."), examples=["2026-03-15"])]
+    available_on: Annotated[
+        dt.date | None,
+        Meta(
+            description=n_("From when it is put on a statement; null until the event from which its hold counts has come."),
+            examples=["2026-03-15"],
+        ),
+    ]
     statement_no: Annotated[StatementNo | None, Meta(description=n_("null until it is on one."))]
 
 

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from qucheng.web.portal import agreements, compliance, home, orders, products, profile, statements, team
+from qucheng.web.portal import (
+    agreements,
+    cards,
+    compliance,
+    home,
+    links,
+    orders,
+    pools,
+    products,
+    profile,
+    sell,
+    statements,
+    team,
+)
 
 ROUTES = (
     home.show,
     orders.show,
     orders.below,
     orders.one,
+    cards.show,
+    cards.reveal,
     products.show,
     products.picture,
+    sell.show,
+    sell.form,
+    sell.sell,
+    sell.receipt,
+    links.show,
+    links.create,
+    links.one,
+    links.change,
+    links.code,
+    links.poster,
+    pools.show,
+    pools.ask,
+    pools.withdraw,
     statements.show,
     statements.one,
     statements.file,

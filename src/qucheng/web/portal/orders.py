@@ -12,6 +12,7 @@ from litestar.exceptions import NotFoundException
 
 from qucheng.core import clock
 from qucheng.insight import portal, portal_below, portal_order, portal_orders
+from qucheng.orders import sale
 from qucheng.web import guards, pages
 from qucheng.web.portal import shown
 from qucheng.web.texts import n_
@@ -97,7 +98,16 @@ async def one(request: Request[Any, Any, Any], order_no: params.FromPath[str]) -
         order = await portal_order.read(brand=own.brand, reseller=own.reseller, order_no=order_no, now=clock.now())
     except portal_order.OrderUnknownError:
         raise NotFoundException from None
-    return await shown.view(request, "order.html", own, order=order)
+    return await shown.view(request, "order.html", own, order=order, live=await _is_live(own, order_no))
+
+
+async def _is_live(own: shown.Own, order_no: str) -> bool:
+    """Whether it came one by one: then it has a receipt."""
+    try:
+        await sale.read(brand_id=own.brand.id, order_no=order_no, reseller=own.reseller)
+    except sale.OrderUnknownError:
+        return False
+    return own.may("own.sales.create")
 
 
 def sees_below(own: shown.Own) -> bool:

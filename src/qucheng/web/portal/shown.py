@@ -108,6 +108,12 @@ def axis(value: int, brand: Brand, words: texts.Texts) -> str:
     return digits + sign
 
 
+def typed(text: str | None) -> str:
+    """Of a field of one line; empty where it holds what nobody types."""
+    found = (text or "").strip()
+    return found if found.isprintable() else ""
+
+
 def month(text: str | None) -> dt.date | None:
     """`2026-11` of an address; None for anything else."""
     found = MONTH.fullmatch(text or "")
