@@ -94,7 +94,7 @@ async def test_alive_and_ready_with_the_headers_that_protect(client: Client) -> 
 
 
 async def test_a_path_that_is_not_there_is_answered_as_any_other(client: Client) -> None:
-    answer = await client.get("/orders/42")
+    answer = await client.get("/nothing/42")
     assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
     assert answer.headers["content-type"] == "application/problem+json"
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
