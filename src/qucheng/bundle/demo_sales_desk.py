@@ -41,15 +41,15 @@ class Payer(payment_port.Port, Protocol):
 
 
 async def fill(*, keys: crypto.Keys, brand: Brand, provider: Payer, now: dt.datetime) -> None:
-    """Its people and prices are there already; where there are links, or nothing has a price, all is left as it is."""
+    """Its people and prices are there already; who has links, or nothing with a price, is left as it is."""
     people = [each for each in await memberships.listing(brand_id=brand.id) if each.reseller is not None]
     resellers = sorted({each.reseller for each in people if each.reseller})[:SELLERS]
     actors = {each.reseller: audit.Actor(user_id=each.user_id, role=each.role) for each in people if each.reseller}
-    if any([await sales_link.listing(brand=brand, reseller=reseller, now=now) for reseller in resellers]):
-        return
     setting = sales_setting.Setting(manual_sale="paid", manual_daily_minor=DAILY * 10**brand.decimals, provider="simulator")
     await sales_setting.change(brand_id=brand.id, setting=setting, production=False, actor=audit.SYSTEM, now=now)
     for reseller in resellers:
+        if await sales_link.listing(brand=brand, reseller=reseller, now=now):
+            continue
         await _sell(keys, brand, reseller, provider, actors[reseller], now)
 
 

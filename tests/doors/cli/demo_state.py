@@ -52,6 +52,7 @@ WHOLE = {
     "intakes": 4,
     # of both brands: versions of prices and of the plan, agreements and who agreed, applications, the frozen, texts, tags
     "desks": [5, 2, 2, 8, 4, 2, 4, 5],
+    "sales": ["lanxi manual delivered 6", "lanxi manual paid_without_stock 2", "lanxi page delivered 6"],
     "statements": [
         "lanxi 2026-08-01 57 5197290",
         "lanxi 2026-09-01 59 6141048",

@@ -222,7 +222,7 @@ async def test_metrics_are_for_who_has_the_token(client: Client, current: settin
 async def test_the_metrics_count_routes_and_tell_of_tasks(
     client: Client, current: settings.Settings, owner: asyncpg.Connection
 ) -> None:
-    await client.get("/orders/4711?buyer=kanarie")
+    await client.get("/nothing/4711?buyer=kanarie")
     await client.get("/healthz")
     async with health.db.atomic():
         await task.add(kind="test.one", queue="money")
