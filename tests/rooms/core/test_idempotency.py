@@ -44,7 +44,7 @@ async def brand(workspace: books.Workspace, owner: asyncpg.Connection, tmp_path:
 
 
 async def key_of(brand: Brand) -> uuid.UUID:
-    ((found,),) = await books.seen(brand, "SELECT id FROM api_key WHERE name <> 'till'")
+    ((found,),) = await books.seen(brand, "SELECT id FROM api_key WHERE scopes = 'orders.read'")
     return uuid.UUID(str(found))
 
 
