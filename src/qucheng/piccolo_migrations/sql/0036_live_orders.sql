@@ -138,9 +138,12 @@ CREATE FUNCTION api_key_named(wanted uuid) RETURNS TABLE (
     brand_id uuid, id uuid, name text, mode text, reseller text, scopes text, networks text, created_by uuid, expires_at timestamptz,
     revoked_at timestamptz, last_used_on date, bearer_orders boolean, number smallint, token_hash bytea, signing_cipher bytea, ends_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT k.brand_id, k.id, k.name, k.mode, k.reseller, k.scopes, k.networks, k.created_by, k.expires_at, k.revoked_at, k.last_used_on,
+    SELECT k.brand_id, k.id, k.name, k.mode, k.reseller, k.scopes, k.networks, k.created_by,
+           least(k.expires_at, instant_of_local(c.effective_on, b.time_zone)), k.revoked_at, k.last_used_on,
            k.bearer_orders, s.number, s.token_hash, s.signing_cipher, s.ends_at
-    FROM api_key k JOIN api_secret s ON s.brand_id = k.brand_id AND s.key = k.id WHERE k.id = wanted ORDER BY s.number DESC LIMIT 2
+    FROM api_key k JOIN api_secret s ON s.brand_id = k.brand_id AND s.key = k.id JOIN brand b ON b.id = k.brand_id
+    LEFT JOIN standing_change c ON c.brand_id = k.brand_id AND c.reseller = k.reseller AND c.change = 'close'
+    WHERE k.id = wanted ORDER BY s.number DESC LIMIT 2
 $$;
 REVOKE EXECUTE ON FUNCTION api_key_named(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api_key_named(uuid) TO qucheng_app;
