@@ -34,7 +34,7 @@ def test_two_brands_with_people_months_and_keys_are_there(opened: str) -> None:
     found = demo_file.read(settings.load())
     assert (found.base_url, len(found.people)) == (AT, 25)
     assert [(key.brand, key.reseller, key.signing_secret is not None) for key in found.api_keys] == [
-        ("lanxi", None, True), ("lanxi", "R021", False), ("meridian", None, True),
+        ("lanxi", None, True), ("lanxi", "R021", True), ("meridian", None, True),
     ]  # fmt: skip
     assert demo_state.unusable(opened, found) == []
     assert stat.S_IMODE(demo_file.place(settings.load()).stat().st_mode) == 0o600
