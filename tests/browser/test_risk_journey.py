@@ -44,7 +44,7 @@ async def alerted(stage: Stage, cast: scene.Cast) -> None:
 
 @pytest.mark.parametrize(("language", "width", "theme"), WAYS)
 async def test_a_manager_begins_the_day(stage: Stage, language: screen.Language, width: int, theme: screen.Theme) -> None:
-    cast = await stage.brand(f"r{language[:2]}{width}", "山岚权益", months=2)
+    cast = await stage.brand(f"k{language[:2]}{width}", "山岚权益", months=2)
     found, decided = WORDS[language]
     await alerted(stage, cast)
     async with stage.opened(cast.account("manager"), language, width, theme) as shown:

@@ -95,10 +95,10 @@ async def _agree(
 
 
 async def _apply(keys: crypto.Keys, brand: Brand, current: agreement.Agreement, day: dt.date, now: dt.datetime) -> None:
-    if await application.listing(brand_id=brand.id, states=("waiting",)):
-        return
+    # a start that was killed between two of them goes on with the next
+    waiting = await application.listing(brand_id=brand.id, states=("waiting",))
     channels = tuple(code for code, _ in (await application.channels_of(brand.id))[:2])
-    for form in APPLICANTS:
+    for form in APPLICANTS[len(waiting) :]:
         await application.submit(
             keys=keys,
             brand=brand,

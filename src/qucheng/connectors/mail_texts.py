@@ -83,6 +83,7 @@ ROLES: dict[tuple[str, Locale], str] = {
     ("accountant", "zh-CN"): "会计",
     ("auditor", "zh-CN"): "审计",
     ("support", "zh-CN"): "客服",
+    ("clerk", "zh-CN"): "店员",
     ("admin", "zh-CN"): "分销商管理员",
     ("seller", "zh-CN"): "销售",
     ("operator", "en"): "platform operator",
@@ -91,6 +92,7 @@ ROLES: dict[tuple[str, Locale], str] = {
     ("accountant", "en"): "accountant",
     ("auditor", "en"): "auditor",
     ("support", "en"): "support",
+    ("clerk", "en"): "shop clerk",
     ("admin", "en"): "reseller administrator",
     ("seller", "en"): "seller",
 }

@@ -8,8 +8,8 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["operator", "owner", "manager", "accountant", "auditor", "support", "admin", "seller"]
-BRAND_ROLES: tuple[Role, ...] = ("owner", "manager", "accountant", "auditor", "support")
+Role = Literal["operator", "owner", "manager", "accountant", "auditor", "support", "clerk", "admin", "seller"]
+BRAND_ROLES: tuple[Role, ...] = ("owner", "manager", "accountant", "auditor", "support", "clerk")
 RESELLER_ROLES: tuple[Role, ...] = ("admin", "seller")
 # they move money or give rights: a second factor, half an hour without a click, a day at most
 STRICT_ROLES: frozenset[Role] = frozenset({"operator", "owner", "manager", "accountant"})
@@ -53,6 +53,9 @@ _READ_BOOKS = frozenset(
         "insight.read",
         "risks.read",
         "stock.read",
+        "offers.read",
+        "stores.read",
+        "redemptions.read",
     }
 )
 # what is sold, at what price, by whom, and what it earns
@@ -70,6 +73,8 @@ _SELLING = frozenset(
         "texts.change",
         "risks.decide",
         "stock.change",
+        "offers.change",
+        "stores.change",
         "secrets.reveal",
         "redemptions.approve",
         "orders.refund",
@@ -161,9 +166,14 @@ GIVEN: dict[Role, frozenset[str]] = {
             "statements.read",
             "disputes.read",
             "stock.read",
+            "offers.read",
+            "stores.read",
+            "redemptions.read",
             "secrets.reveal",
         }
     ),
+    # at a till: sees the cards that are shown to it, and nothing else of the brand
+    "clerk": frozenset({"redemptions.make"}),
     "admin": _OWN_ROWS
     | {
         "own.statements.confirm",
