@@ -1,6 +1,7 @@
 """What every test shares: real servers of its own run, no way out of this machine, and the switch for long tests.
 
 The servers stand in one temporary folder for the whole run, workers of pytest-xdist included, and start when a test first asks.
+The folder stands in memory where there is room: a database is over a thousand files, and hundreds of databases are made.
 QUCHENG_TEST_DATABASE_URL and QUCHENG_TEST_REDIS_URL name other servers; QUCHENG_TEST_POSTGRES names a folder of other binaries.
 """
 
@@ -24,6 +25,9 @@ from tests import books
 
 _FOLDER = "QUCHENG_TEST_FOLDER"
 _PREFIX = "qucheng-tests-"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - open to every account, as a folder of temporary files is
+_ROOM = 6 << 30
+_MACHINE_MIB = 12_000
 _PATH = os.pathsep.join([str(Path(qucheng.__file__).parents[1]), str(Path(pytest.__file__).parents[1])])
 _run: list[int] = []
 
@@ -41,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     _remove_leftovers()
-    draft = Path(tempfile.mkdtemp(prefix="qucheng-draft-"))
+    draft = Path(tempfile.mkdtemp(prefix="qucheng-draft-", dir=_MEMORY if _is_roomy() else None))
     draft.chmod(0o755)  # the account that runs the servers goes through it; what they hold is closed
     held = os.open(draft / "run", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
@@ -135,7 +139,7 @@ def _run_as(interpreter: str, user: str | None, program: str, folder: Path) -> s
 
 def _remove_leftovers() -> None:
     """Stop the servers of runs that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in [found for home in (Path(tempfile.gettempdir()), _MEMORY) for found in home.glob(f"{_PREFIX}*")]:
         try:
             held = os.open(folder / "run", os.O_RDWR)
         except OSError:  # of another user, or just being made
@@ -145,6 +149,13 @@ def _remove_leftovers() -> None:
                 _discard(folder)
         finally:
             os.close(held)
+
+
+def _is_roomy() -> bool:
+    """Whether memory has room for the databases of all workers, and the machine for what runs beside them."""
+    if not os.access(_MEMORY, os.W_OK):
+        return False
+    return shutil.disk_usage(_MEMORY).free >= _ROOM and postgres._memory() >= _MACHINE_MIB
 
 
 def _discard(folder: Path) -> None:

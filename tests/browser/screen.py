@@ -16,7 +16,11 @@ Theme = Literal["light", "dark"]
 
 AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice")
-FINDINGS = """tags => axe.run(document, {runOnly: tags}).then(found => found.violations.map(
+# what is changing its colour has changed it; whether axe is there already
+SETTLED = """() => { document.getAnimations().filter(each => each.effect.getComputedTiming().endTime !== Infinity).forEach(each => each.finish());
+    return typeof window.axe !== 'undefined' }"""
+# of what is in order it makes no report; every sheet of styles is ours, so it fetches none
+FINDINGS = """tags => axe.run(document, {runOnly: tags, resultTypes: ['violations'], preload: false}).then(found => found.violations.map(
     each => each.id + ' (' + each.impact + '): ' + each.help + ' at ' + each.nodes.map(node => node.target.join(' ')).slice(0, 4).join(', ')))"""
 # what the policy stopped is said in the console too, where every complaint is read
 WATCH = """document.addEventListener('securitypolicyviolation', event =>
@@ -135,10 +139,11 @@ class Screen:
         return self.page.url.removeprefix(self.base)
 
     async def seemly(self, name: str | None = None) -> None:
-        """No finding of axe, nothing wider than the screen; with a name, a picture of it."""
+        """No finding of axe, nothing wider than the screen; with a name, a picture of it where pictures are taken."""
         if name:
             await self.shot(name)
-        await self.page.evaluate(AXE)
+        if not await self.page.evaluate(SETTLED):
+            await self.page.evaluate(AXE)
         self.faults += [f"{self._as()}: {found}" for found in await self.page.evaluate(FINDINGS, list(TAGS))]
         await self.fits()
 
@@ -149,7 +154,11 @@ class Screen:
         return f"{self._where(self.page.url)} {self.language} {self.width} {self.theme}"
 
     async def shot(self, name: str) -> None:
-        folder = Path(os.environ.get("QUCHENG_SCREENS") or Path(__file__).parents[2] / "var" / "screens")
+        """Into the folder that QUCHENG_SCREENS names, var/screens where it is not set; where it is empty, nowhere."""
+        named = os.environ.get("QUCHENG_SCREENS", str(Path(__file__).parents[2] / "var" / "screens"))
+        if not named:
+            return
+        folder = Path(named)
         folder.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(
             path=folder / f"{name}-{self.language}-{self.width}-{self.theme}.png", full_page=True, animations="disabled"

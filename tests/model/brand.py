@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 import zoneinfo
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ def opinion(compliance: dict[str, Any], policy: str) -> date | None:
     return expires_on
 
 
+@functools.cache
+def zones() -> set[str]:
+    return zoneinfo.available_timezones()
+
+
 def load(path: Path) -> Brand:
     document = tables(path)
     brand, compliance, settlement = (document.get(key, {}) for key in KEYS)
@@ -88,7 +94,7 @@ def load(path: Path) -> Brand:
     if currency not in CURRENCIES or policy not in POLICIES:
         raise StoppedError("brand.toml: currency or policy")
     decimals, (depth, levels, rate) = CURRENCIES[currency], POLICIES[policy]
-    if text(brand, "time_zone") not in zoneinfo.available_timezones():
+    if text(brand, "time_zone") not in zones():
         raise StoppedError("brand.toml: time_zone")
     withholding = text(settlement, "withholding", "none")
     if withholding not in {"none", "cn-labor", "cn-platform"} or (withholding != "none" and currency != "CNY"):

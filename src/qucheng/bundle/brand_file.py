@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import re
 import tomllib
 import zoneinfo
@@ -260,9 +261,15 @@ def _currency(names: Table) -> tuple[str, int]:
 
 def _zone(names: Table) -> str:
     name = _required(names, "brand.time_zone")
-    if name not in zoneinfo.available_timezones():
+    if name not in _zones():
         raise BrandRefusedError("brand.toml: brand.time_zone is an IANA name such as Asia/Shanghai", "brand.time_zone")
     return name
+
+
+@functools.cache
+def _zones() -> set[str]:
+    """All that there are; to list them, hundreds of files are opened."""
+    return zoneinfo.available_timezones()
 
 
 def _date(compliance: Table) -> dt.date | None:

@@ -228,6 +228,7 @@ def _settings(port: int, *, durable: bool) -> dict[str, object]:
         settings["dynamic_shared_memory_type"] = "mmap"  # a container's 64 MB are too few for one parallel join
     if not durable:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        settings |= {"max_wal_size": "1GB", "max_connections": 200}
     return settings
 
 
