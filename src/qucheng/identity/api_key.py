@@ -16,6 +16,7 @@ import msgspec
 
 from qucheng.core import audit, crypto, db, errors, ids
 from qucheng.identity import api_signature
+from qucheng.identity import overlap as overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,8 +26,6 @@ LONGEST_NAME = 80
 CODE = re.compile("[A-Za-z0-9._-]{1,40}")
 MOST_NETWORKS = 20
 LONGEST_LIFE = dt.timedelta(days=731)
-# how long the secret before stays good beside a new one
-OVERLAPS = (dt.timedelta(0), dt.timedelta(days=1), dt.timedelta(days=7))
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -216,12 +215,6 @@ def unfit(
     return found
 
 
-def require_overlap(overlap: dt.timedelta) -> None:
-    """Raises KeyUnfitError."""
-    if overlap not in OVERLAPS:
-        raise KeyUnfitError("overlap", "Choose how long the secret so far stays good.")
-
-
 async def _issue(
     keys: crypto.Keys,
     brand_id: uuid.UUID,
@@ -263,7 +256,7 @@ async def rotate(
     now: dt.datetime,
 ) -> Issued:
     """New secrets for the key; those so far stay good for the overlap. Raises KeyStateError while an earlier overlap lasts."""
-    require_overlap(overlap)
+    overlaps.require(overlap)
     async with db.atomic(brand_id):
         row = await _open(key_id, now)
         newest = await db.connection().fetchrow(

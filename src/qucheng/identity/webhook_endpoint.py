@@ -14,6 +14,7 @@ import msgspec
 
 from qucheng.core import audit, crypto, db, errors, ids, outbox, outside
 from qucheng.identity import notification, webhook_lanes, webhook_message
+from qucheng.identity import overlap as overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 State = Literal["active", "paused", "disabled", "deleted"]
 MOST = 10
 TEST = "webhook.test"
-# how long the secret before signs beside a new one
-OVERLAPS = (dt.timedelta(0), dt.timedelta(days=1), dt.timedelta(days=7))
 SHOWN = "e.id, e.url, e.kinds, e.state, e.created_at, e.created_by, e.changed_at"
 OLD_UNTIL = "(SELECT max(s.ends_at) FROM webhook_secret s WHERE s.brand_id = e.brand_id AND s.endpoint = e.id AND s.ends_at > $1) AS old_until"
 
@@ -121,12 +120,6 @@ def unfit(*, url: str, kinds: Collection[str], allowed: Collection[str]) -> list
     return found
 
 
-def require_overlap(overlap: dt.timedelta) -> None:
-    """Raises EndpointUnfitError."""
-    if overlap not in OVERLAPS:
-        raise EndpointUnfitError("overlap", "Choose how long the secret so far signs as well.")
-
-
 async def rotate(
     *,
     keys: crypto.Keys,
@@ -138,7 +131,7 @@ async def rotate(
     now: dt.datetime,
 ) -> Issued:
     """A new secret; the one so far signs as well for the overlap. Raises EndpointStateError while an earlier overlap lasts."""
-    require_overlap(overlap)
+    overlaps.require(overlap)
     async with db.atomic(brand_id):
         await _locked(endpoint_id, but=("deleted",))
         rows = await db.connection().fetch("SELECT number, ends_at FROM webhook_secret WHERE endpoint = $1", endpoint_id)

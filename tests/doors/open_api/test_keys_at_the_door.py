@@ -11,7 +11,7 @@ from tests.doors.open_api import callers
 from tests.rooms.identity import people
 
 from qucheng.core import clock
-from qucheng.identity import api_key
+from qucheng.identity import api_key, overlap
 from qucheng.web import guards, machines
 from qucheng.web.open_api import reference
 
@@ -122,7 +122,7 @@ async def test_the_old_secret_works_until_its_end(house: browser.House, make: ca
         keys=house.keys,
         brand_id=brand.id,
         key_id=old.id,
-        overlap=api_key.OVERLAPS[1],
+        overlap=overlap.CHOICES[1],
         by=machine.maker.user_id,
         actor=people.actor(machine.maker),
         now=clock.now(),

@@ -12,10 +12,10 @@ from litestar import Request, Response, get, params, post
 from litestar.exceptions import NotFoundException
 
 from qucheng.core import clock, errors
-from qucheng.identity import api_key, queries
+from qucheng.identity import api_key, overlap, queries
 from qucheng.web import auth, guards, pages, refusals
 from qucheng.web import site as sites
-from qucheng.web.console import people
+from qucheng.web.console import people, renewal
 from qucheng.web.finance import step_up
 from qucheng.web.texts import n_
 
@@ -59,7 +59,6 @@ SENTENCES = {
     "reseller": n_("There is no reseller with this code."),
     "networks": n_("An address is like 203.0.113.7, a network like 203.0.113.0/24, one in a line, 20 at most."),
     "expires": n_("Choose when the key ends."),
-    "overlap": n_("Choose how long the secret so far stays good."),
 }
 STATES = {
     "api_key.state": n_("This key is not open for that: it was revoked or has ended, or two of its secrets are good already."),
@@ -180,25 +179,22 @@ async def detail(request: Request[Any, Any, Any], key_id: params.FromPath[uuid.U
 async def rotate(request: Request[Any, Any, Any], key_id: params.FromPath[uuid.UUID]) -> Response[Any]:
     sent, now = await pages.form(request), clock.now()
     key = await _key(request, key_id)
-    hours = sent.get("overlap", "")
-    overlap = dt.timedelta(hours=int(hours)) if re.fullmatch("[0-9]{1,4}", hours) else dt.timedelta(days=-1)
     try:
-        api_key.require_overlap(overlap)
+        lasting = renewal.asked(sent)
         await step_up.require(request, sent.get("code", ""))
         issued = await api_key.rotate(
             keys=sites.of(request).keys,
             brand_id=people.home(request),
             key_id=key_id,
-            overlap=overlap,
+            overlap=lasting,
             by=auth.principal(request).user_id,
             actor=auth.actor(request),
             now=now,
         )
-    except (api_key.KeyUnfitError, api_key.KeyStateError, *step_up.REFUSED) as refusal:
+    except (overlap.OverlapUnfitError, api_key.KeyStateError, *step_up.REFUSED) as refusal:
         return await _detail(request, key_id, _status(refusal), [_fault(request, refusal)], refusal)
-    return await pages.view(
-        request, "console/key_secret.html", issued=issued, name=key.name, old_until=now + overlap if overlap else None
-    )
+    until = now + lasting if lasting else None
+    return await pages.view(request, "console/key_secret.html", issued=issued, name=key.name, old_until=until)
 
 
 @post("/keys/{key_id:uuid}/end-old", opt=guards.page("keys.manage", form=HERE), status_code=200)
@@ -269,6 +265,8 @@ def _fault(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> pag
     words = pages.words(request)
     if isinstance(refusal, api_key.KeyUnfitError):
         return pages.Fault(field=refusal.field, message=words.gettext(SENTENCES[refusal.field]))
+    if isinstance(refusal, overlap.OverlapUnfitError):
+        return renewal.fault(words)
     if isinstance(refusal, api_key.KeyStateError):
         return pages.Fault(message=words.gettext(STATES[refusal.code]))
     return step_up.fault(request, refusal)

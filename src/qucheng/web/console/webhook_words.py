@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qucheng.identity import webhook_delivery, webhook_endpoint, webhook_log
+from qucheng.identity import overlap, webhook_delivery, webhook_endpoint, webhook_log
 from qucheng.web import pages
+from qucheng.web.console import renewal
 from qucheng.web.finance import step_up
 from qucheng.web.texts import n_
 
@@ -50,7 +51,6 @@ NOTICES = {
 SENTENCES = {
     "url": n_("An address is like https://hooks.example.com/orders, on port 443 or 8443, and of the public internet."),
     "kinds": n_("Choose what is sent there."),
-    "overlap": n_("Choose how long the secret so far stays good."),
     "since": n_("Choose how far back."),
     "webhook.state": n_("The endpoint is not open for that any more. The page shows it as it is now."),
     "webhook.too_many": n_("There are 10 endpoints already: delete one first."),
@@ -58,6 +58,7 @@ SENTENCES = {
 }
 REFUSED = (
     webhook_endpoint.EndpointUnfitError,
+    overlap.OverlapUnfitError,
     webhook_endpoint.EndpointStateError,
     webhook_endpoint.TooManyEndpointsError,
     webhook_log.DeliveryStateError,
@@ -69,5 +70,7 @@ def fault(refusal: errors.RefusedError, words: texts.Texts) -> pages.Fault | Non
     """None for what the code of the second factor says itself."""
     if isinstance(refusal, webhook_endpoint.EndpointUnfitError):
         return pages.Fault(field=refusal.field, message=words.gettext(SENTENCES[refusal.field]))
+    if isinstance(refusal, overlap.OverlapUnfitError):
+        return renewal.fault(words)
     found = SENTENCES.get(refusal.code)
     return pages.Fault(message=words.gettext(found)) if found else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import uuid
 from typing import Any
 
@@ -15,7 +13,7 @@ from qucheng.core import clock, errors
 from qucheng.identity import queries, webhook_endpoint
 from qucheng.web import auth, guards, pages, refusals
 from qucheng.web import site as sites
-from qucheng.web.console import people
+from qucheng.web.console import people, renewal
 from qucheng.web.console import webhook_words as said
 from qucheng.web.finance import step_up
 
@@ -87,23 +85,21 @@ async def detail(request: Request[Any, Any, Any], endpoint_id: params.FromPath[u
 async def rotate(request: Request[Any, Any, Any], endpoint_id: params.FromPath[uuid.UUID]) -> Response[Any]:
     sent, now = await pages.form(request), clock.now()
     endpoint = await _endpoint(request, endpoint_id)
-    hours = sent.get("overlap", "")
-    overlap = dt.timedelta(hours=int(hours)) if re.fullmatch("[0-9]{1,4}", hours) else dt.timedelta(days=-1)
     try:
-        webhook_endpoint.require_overlap(overlap)
+        lasting = renewal.asked(sent)
         await step_up.require(request, sent.get("code", ""))
         issued = await webhook_endpoint.rotate(
             keys=sites.of(request).keys,
             brand_id=people.home(request),
             endpoint_id=endpoint_id,
-            overlap=overlap,
+            overlap=lasting,
             by=auth.principal(request).user_id,
             actor=auth.actor(request),
             now=now,
         )
     except said.REFUSED as refusal:
         return await _refused(request, endpoint_id, refusal)
-    until = now + overlap if overlap else None
+    until = now + lasting if lasting else None
     return await pages.view(request, "console/webhook_secret.html", issued=issued, url=endpoint.url, old_until=until)
 
 
