@@ -20,10 +20,10 @@ app = cyclopts.App(
 
 @app.command
 def rotate() -> None:
-    """Add a key that seals from now on, and have all data keys wrapped with it by the workers. Nothing needs to be started again."""
+    """Add a key that seals from now on, and have all that older ones hold sealed anew by the workers. Nothing needs to be started again."""
     folder = _folder()
     number = asyncio.run(_rotate(folder))
-    print(f"key {number} seals from now on; the workers wrap the data keys anew")
+    print(f"key {number} seals from now on; the workers seal anew what older keys hold")
     print(f"copy {folder / crypto.RING} to every machine of this installation, and to a safe place apart from the backups")
 
 

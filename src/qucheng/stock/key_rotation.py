@@ -1,4 +1,4 @@
-"""A new key that wraps data keys, and the old ones let go: nothing stops meanwhile, for every key of the ring opens what it wrapped."""
+"""A new key that wraps data keys and seals, and the old ones let go: nothing stops meanwhile, for every key of the ring opens what it wrapped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qucheng.core import audit, crypto, db, key_provider, task
+from qucheng.core import audit, crypto, db, key_provider, resealing, task
 from qucheng.stock import secret
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def rotate(*, folder: Path, actor: audit.Actor) -> int:
-    """A key of the ring that wraps and seals from now on, and the task that wraps all data keys with it; returns its number."""
+    """A key of the ring that wraps and seals from now on, and the task that wraps and seals anew with it; returns its number."""
     number = crypto.add_key(folder)
     async with db.atomic(audit.PLATFORM):
         await task.add(kind=REWRAP, queue="rest", key=REWRAP)
@@ -36,7 +36,7 @@ async def rotate(*, folder: Path, actor: audit.Actor) -> int:
 
 
 async def rewrap(*, work: task.Work, keys: crypto.Keys, brands: list[uuid.UUID], now: dt.datetime) -> None:
-    """Wraps what older keys have wrapped. A new rotation meanwhile is seen: it ends when nothing is left."""
+    """Wraps and seals anew what older keys have wrapped and sealed. A new rotation meanwhile is seen."""
     done = 0
     for brand_id in brands:
         while True:
@@ -46,6 +46,7 @@ async def rewrap(*, work: task.Work, keys: crypto.Keys, brands: list[uuid.UUID],
                 break
             done += count
             await work.progress(done, done)
+    await resealing.reseal(work=work, keys=keys, brands=[*brands, audit.PLATFORM], done=done)
 
 
 async def _chunk(keys: crypto.Keys, brand_id: uuid.UUID, now: dt.datetime) -> int:
@@ -76,7 +77,9 @@ async def retire(*, folder: Path, number: int, actor: audit.Actor) -> None:
     held = [each for each in await status() if each.key == number]
     if held:
         places = ", ".join(f"{each.count} in {each.place}" for each in held)
-        raise crypto.KeyNeededError(f"Key {number} is still needed: {places}.")
+        async with db.atomic(audit.PLATFORM):
+            await task.add(kind=REWRAP, queue="rest", key=REWRAP)
+        raise crypto.KeyNeededError(f"Key {number} is still needed: {places}. The workers seal it anew: try again later.")
     crypto.remove_key(folder, number)
     async with db.atomic(audit.PLATFORM):
         await audit.record(brand_id=audit.PLATFORM, actor=actor, action="keys.retire", subject=str(number))

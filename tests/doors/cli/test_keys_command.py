@@ -44,7 +44,7 @@ def test_keys_are_rotated_told_and_retired(
     assert "has no ring of keys" in capsys.readouterr().err
     crypto.keys(folder)
     assert cli.run(["keys", "rotate"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "key 2 seals from now on; the workers wrap the data keys anew"
+    assert capsys.readouterr().out.splitlines()[0] == "key 2 seals from now on; the workers seal anew what older keys hold"
     assert crypto.keys(folder).current == 2
     assert cli.run(["keys", "status"]) == 0
     lines = capsys.readouterr().out.splitlines()
