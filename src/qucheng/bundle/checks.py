@@ -37,6 +37,10 @@ class Rules:
 
 
 ENDS_FIRST = ("v.ends_on <= v.starts_on", "value.invalid:ends_on")
+# an order that was placed by itself has the lines it was placed with
+LIVE = """
+    UPDATE checked_orders c SET fault = 'order.live:order' FROM sale s
+    WHERE s.brand_id = current_brand() AND s.order_no = c.order_no AND c.fault IS NULL"""
 OF_LINE = "LEFT JOIN order_line ref_line ON ref_line.brand_id = b.id AND ref_line.order_no = v.order_no AND ref_line.line_no = v.line_no"
 RULES = {
     "prices": Rules(invalid=(ENDS_FIRST,)),
@@ -87,6 +91,8 @@ async def check(file: File, brand: Brand) -> None:
     await connection.execute(_repeated(file))
     if await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM {file.table})"):
         await connection.execute(_known(file))
+    if file.name == "orders":
+        await connection.execute(LIVE)
 
 
 def _reading(file: File, brand: Brand) -> str:

@@ -1,4 +1,4 @@
-"""The desks of the demonstration: catalogue, prices, plan, network, compliance, stock and selling, as their people left them this morning.
+"""The desks of the demonstration: catalogue, prices, plan, network, compliance, stock, selling and redeeming, as their people left them this morning.
 
 Each part looks for itself whether it is there, so that a start that was killed is completed by the next one.
 """
@@ -14,6 +14,7 @@ from qucheng.bundle import (
     demo_people,
     demo_plans,
     demo_prices,
+    demo_redemption,
     demo_sales_desk,
     demo_stock,
 )
@@ -43,3 +44,4 @@ async def fill(*, keys: crypto.Keys, brand: Brand, provider: demo_sales_desk.Pay
     resellers = sellers[: demo_sales_desk.SELLERS]
     await demo_stock.fill(keys=keys, brand=brand, manager=manager.user_id, resellers=resellers, now=now)
     await demo_sales_desk.fill(keys=keys, brand=brand, provider=provider, now=now)
+    await demo_redemption.fill(keys=keys, brand=brand, manager=manager.user_id, now=now)

@@ -1,4 +1,4 @@
-"""Keys for machines in the demonstration: one of each brand, and one of a reseller."""
+"""Keys for machines in the demonstration: one of each brand for trials, one of a reseller, and one of a till in each brand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from qucheng.core import audit, crypto
 from qucheng.identity import api_key
 from qucheng.identity import brand as brands
 from qucheng.identity import user as users
+from qucheng.redemption import store
 
 if TYPE_CHECKING:
     from qucheng.core.settings import Settings
 
+# of a terminal, by brand: for real, and for redeeming alone
+TILLS: Final = {demo_people.LANXI: "岚汐门店收银", demo_people.MERIDIAN: "Meridian till"}
 # of the brand, of the reseller if it is one's, name, who makes it
 KEYS: Final = (
     (demo_people.LANXI, None, "岚汐对账", "owner@lanxi.example"),
     (demo_people.LANXI, "R021", "林晓岚的小店", "owner@lanxi.example"),
     (demo_people.MERIDIAN, None, "Meridian warehouse", "owner@meridian.example"),
+    *((brand, None, name, f"owner@{brand}.example") for brand, name in TILLS.items()),
 )
 LIFE: Final = dt.timedelta(days=365)
 
@@ -36,16 +40,18 @@ async def add(*, settings: Settings, found: demo_file.Demo, now: dt.datetime) ->
         for standing in await api_key.listing(brand_id=brand.id, now=now):
             if standing.name == name and standing.revoked_at is None:
                 await api_key.revoke(brand_id=brand.id, key_id=standing.id, by=user_id, actor=actor, now=now)
+        till = name in TILLS.values()
+        scopes = [scope.name for scope in api_key.SCOPES.values() if reseller is None or scope.reseller]
         issued = await api_key.create(
             keys=keys,
             brand_id=brand.id,
             name=name,
-            mode="test",
+            mode="live" if till else "test",
             reseller=reseller,
-            scopes=[scope.name for scope in api_key.SCOPES.values() if reseller is None or scope.reseller],
+            scopes=[store.SCOPE] if till else scopes,
             networks=[],
             expires_at=now + LIFE,
-            bearer_orders=True,
+            bearer_orders=not till,
             created_by=user_id,
             actor=actor,
             now=now,

@@ -63,6 +63,8 @@ PLAYERS: Final = (
         ("accountant2", "严一清", "accountant", None),
         ("auditor", "秦正", "auditor", None),
         ("support", "夏小禾", "support", None),
+        ("clerk", "姜小满", "clerk", None),
+        ("clerk2", "何川", "clerk", None),
         # the parent, two of those below it, and somebody without a company
         ("r001", "程澄", "admin", "R001"),
         ("r001.seller", "叶青", "seller", "R001"),
@@ -80,6 +82,7 @@ PLAYERS: Final = (
         ("accountant2", "Kelvin Ho", "accountant", None),
         ("auditor", "Siti Aziz", "auditor", None),
         ("support", "Ben Teo", "support", None),
+        ("clerk", "Mei Tan", "clerk", None),
         ("m01", "Sharon Goh", "admin", "M01"),
         ("m01.seller", "Nurul Huda", "seller", "M01"),
         ("m05", "Victor Yeo", "admin", "M05"),

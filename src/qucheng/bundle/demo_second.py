@@ -110,6 +110,7 @@ def write(folder: Path, *, now: dt.datetime) -> int:
         "rules.csv": RULES.encode(),
         "resellers.csv": demo.csv_bytes(map(_reseller, _RESELLERS)),
         "skus.csv": demo.csv_bytes(map(_sku, _SKUS)),
+        "prices.csv": demo.csv_bytes(map(_price, _SKUS)),
         "orders.csv": demo.csv_bytes(orders) if orders else (",".join(_ORDER_COLUMNS) + "\n").encode(),
     }
     if refunds:
@@ -195,6 +196,12 @@ def _reseller(row: tuple[str, str, str, str, str, str, int, bool]) -> Row:
 def _sku(row: tuple[str, str, str, int, int, int]) -> Row:
     code, name, category, list_minor, cost_minor, _ = row
     return {"code": code, "name": name, "category": category, "list_price": _money(list_minor), "cost": _money(cost_minor)}
+
+
+def _price(row: tuple[str, str, str, int, int, int]) -> Row:
+    """In every channel that of the list."""
+    code, _, _, list_minor, _, _ = row
+    return {"sku": code, "channel": "", "tier": "", "price": _money(list_minor), "floor": "", "starts_on": FIRST_DAY.isoformat()}
 
 
 def _adjustment(row: tuple[str, str, str, int, str]) -> Row:

@@ -83,6 +83,7 @@ async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Pro
                 await _take_file(file, brand, number)
                 await _report(file, brand, number)
                 done(rows[file.name])
+        await order.meet_live(intake=number)
     return number
 
 

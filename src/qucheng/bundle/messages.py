@@ -72,6 +72,10 @@ SENTENCES = {
     ),
     "order.net_negative": ("discount：优惠大于总价，实付为负", "discount: larger than gross, the net would be negative"),
     "order.before_joined": ("paid_at：付款早于分销商加入之日", "paid_at: before the day on which the reseller joined"),
+    "order.live": (
+        "order：此编号的订单已在平台上直接下单，不能再加行",
+        "order: the order of this number was placed on the platform, and takes no other lines",
+    ),
     "refund.before_payment": ("refunded_at：退款早于付款", "refunded_at: before the line was paid"),
     "refund.exceeds_line": (
         "amount：累计退款超过该行的数量或实付",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import uuid
@@ -128,13 +129,21 @@ async def report(*, brand: Brand, given: Import) -> Report:
     return _report(rows)
 
 
-async def apply(*, brand: Brand, import_id: uuid.UUID, digest: str, actor: audit.Actor, now: dt.datetime) -> Report:
-    """Writes the rows that are new or changed; the refused ones are left out.
+async def apply(
+    *,
+    brand: Brand,
+    import_id: uuid.UUID,
+    digest: str,
+    actor: audit.Actor,
+    now: dt.datetime,
+    around: contextlib.AbstractAsyncContextManager[None] | None = None,
+) -> Report:
+    """Writes the rows that are new or changed; the refused ones are left out. around: what else looks at it, in the same transaction.
 
     Raises ImportUnknownError, ImportEndedError and ImportStaleError; SkuUnfitError where somebody else was quicker.
     """
     with sku.meanwhile():
-        async with db.atomic(brand.id):
+        async with db.atomic(brand.id), around or contextlib.nullcontext():
             given = await _waiting(brand, import_id)
             rows, work = await _judged(brand, given, locked=True)
             found = _report(rows)

@@ -136,14 +136,16 @@ async def change(
     actor: audit.Actor,
     now: dt.datetime,
     keep: bool = True,
+    around: contextlib.AbstractAsyncContextManager[None] | None = None,
 ) -> int:
     """Returns the revision it has now: the one that was seen where nothing is new. seen: None for whichever there is.
 
-    keep: without it, everything is checked and nothing stays. Raises SkuUnknownError, SkuStaleError and SkuUnfitError.
+    keep: without it, everything is checked and nothing stays. around: what else looks at it, in the same transaction. Raises SkuUnknownError, SkuStaleError and SkuUnfitError.
     """
     with contextlib.suppress(NotKeptError), meanwhile():
         async with attempt.kept(brand_id=brand_id, what=TEXT, subject=code, actor=actor), db.atomic(brand_id):
-            revision = await _change(brand_id, code, seen, changes, actor, now)
+            async with around or contextlib.nullcontext():
+                revision = await _change(brand_id, code, seen, changes, actor, now)
             if not keep:
                 await _undo()
     return revision

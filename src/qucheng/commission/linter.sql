@@ -40,7 +40,8 @@ FROM tier t LEFT JOIN (SELECT tier FROM lint_rule UNION SELECT tier FROM lint_ce
 
 CREATE TEMP TABLE lint_sku AS
 SELECT s.code AS sku, coalesce(n.sku, '') AS named_sku, coalesce(g.category, '') AS named_category, s.list_price_minor, s.cost_minor
-FROM sku s LEFT JOIN (SELECT DISTINCT sku FROM lint_rule) n ON n.sku = s.code LEFT JOIN (SELECT DISTINCT category FROM lint_rule) g ON g.category = s.category;
+FROM sku s LEFT JOIN (SELECT DISTINCT sku FROM lint_rule) n ON n.sku = s.code LEFT JOIN (SELECT DISTINCT category FROM lint_rule) g ON g.category = s.category
+CROSS JOIN lint_since o WHERE o.skus IS NULL OR s.code = ANY (o.skus);
 ANALYZE lint_slice; ANALYZE lint_channel; ANALYZE lint_tier; ANALYZE lint_sku;
 
 -- 3. What a rule pays on one unit: by_net * price + by_margin * what the price is above the cost + by_unit * 10^6. Net and

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import datetime as dt
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qucheng.catalog import price_publish, price_version
 from qucheng.commission import linter
@@ -46,8 +46,13 @@ async def findings(*, brand: Brand, version: int, since: dt.date) -> list[linter
         if not after.findings:
             return []
         before = await linter.findings(brand=brand, since=since, most=MOST_LOOKED_AT)
-    known = {(each.code, each.rules): each for each in before.findings}
-    return [each for each in after.findings if _worse(each, known.get((each.code, each.rules)))]
+    return worse(before.findings, after.findings)
+
+
+def worse(before: Sequence[linter.Finding], after: Sequence[linter.Finding]) -> list[linter.Finding]:
+    """Those of after that are new or worse than before."""
+    known = {(each.code, each.rules): each for each in before}
+    return [each for each in after if _worse(each, known.get((each.code, each.rules)))]
 
 
 def _worse(one: linter.Finding, known: linter.Finding | None) -> bool:
@@ -100,15 +105,14 @@ async def require(*, brand: Brand, version: int, since: dt.date, actor: audit.Ac
 
 
 async def _keep(brand: Brand, number: int, found: Sequence[linter.Finding], actor: audit.Actor) -> None:
-    reasons = [
+    async with db.atomic(brand.id):
+        await audit.record(brand_id=brand.id, actor=actor, action=REFUSED, subject=str(number), after=reasons(found))
+
+
+def reasons(found: Sequence[linter.Finding]) -> dict[str, Any]:
+    """As they stand on record."""
+    kept = [
         {"code": each.code, "rules": each.rules, "sku": each.sku, "clause": each.clause, "zh": each.zh, "en": each.en}
         for each in found[:MOST_KEPT]
     ]
-    async with db.atomic(brand.id):
-        await audit.record(
-            brand_id=brand.id,
-            actor=actor,
-            action=REFUSED,
-            subject=str(number),
-            after={"more": max(len(found) - MOST_KEPT, 0), "refusals": reasons},
-        )
+    return {"more": max(len(found) - MOST_KEPT, 0), "refusals": kept}

@@ -155,7 +155,7 @@ def compose(found: letter.Letter, *, sender: str, public_url: str, now: dt.datet
     if ADDRESS.fullmatch(found.to) is None:
         raise MailRefusedError("The letter is addressed to nobody.")
     subject, text = mail_texts.TEXTS[found.kind, found.locale]
-    link = f"{public_url}/{mail_texts.PATHS[found.kind]}"
+    link = public_url + (found.values.get("path") or f"/{mail_texts.PATHS[found.kind]}")
     if "token" in found.values:
         link += f"#{parse.quote(found.values['token'])}"
     role = mail_texts.ROLES.get((found.values.get("role", ""), found.locale), "")
@@ -164,7 +164,7 @@ def compose(found: letter.Letter, *, sender: str, public_url: str, now: dt.datet
         sender=sender,
         to=found.to,
         subject=subject.format(brand=brand),
-        text=text.format(brand=brand, role=role, link=link),
+        text=text.format(brand=brand, role=role, link=link, order=found.values.get("order", "")),
         number=found.id,
         now=now,
     )

@@ -18,6 +18,8 @@ PATHS: dict[letter.Kind, str] = {
     "application-received": "application",
     "application-approved": "application",
     "application-rejected": "application",
+    # of a buyer, who has no account: the page is the link itself, which the letter brings
+    "delivery": "c",
 }
 TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ("invitation", "zh-CN"): (
@@ -67,6 +69,14 @@ TEXTS: dict[tuple[letter.Kind, Locale], tuple[str, str]] = {
     ("application-rejected", "en"): (
         "{brand} has declined your application",
         "Hello,\n\n{brand} has declined your application to become a reseller. See why:\n\n{link}\n",
+    ),
+    ("delivery", "zh-CN"): (
+        "{brand}：你购买的卡券",
+        "你好：\n\n订单 {order} 的卡券已备好，点此查看：\n\n{link}\n\n链接只给你本人，请勿转发。\n",
+    ),
+    ("delivery", "en"): (
+        "{brand}: what you bought",
+        "Hello,\n\nwhat you bought with order {order} is here:\n\n{link}\n\nThe link is for you alone: do not pass it on.\n",
     ),
 }
 # of notifications: what it is about is said elsewhere

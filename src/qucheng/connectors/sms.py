@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import uuid
@@ -70,9 +71,12 @@ class Simulator:
     def messages(self) -> list[Simulated]:
         """The newest first."""
         found = sorted(self._folder.iterdir(), reverse=True)[:SHOWN] if self._folder.is_dir() else []
-        return [
-            msgspec.json.decode(self._keys.open(file.read_bytes(), place=PLACE + file.name), type=Simulated) for file in found
-        ]
+        shown = []
+        for file in found:
+            # one that a retired key has sealed is no more
+            with contextlib.suppress(crypto.SealBrokenError):
+                shown.append(msgspec.json.decode(self._keys.open(file.read_bytes(), place=PLACE + file.name), type=Simulated))
+        return shown
 
 
 def chosen(*, production: bool, folder: Path, keys: crypto.Keys) -> Port:
@@ -87,10 +91,10 @@ def compose(found: text_message.Message, *, brand: str, public_url: str) -> str:
 async def deliver(
     work: task.Work, *, port: Port, keys: crypto.Keys, brand_id: uuid.UUID, brand: str, public_url: str, now: dt.datetime
 ) -> None:
-    """The task of a message. A crash after sending sends it again: better than not at all."""
+    """The task of a message. A crash after sending sends it again: better than not at all. What is over is wiped, and not sent."""
     message_id = uuid.UUID(work.task.subject["message"])
     found = await text_message.read(keys=keys, brand_id=brand_id, message_id=message_id)
-    if found is not None:
+    if found is not None and (found.good_until is None or now < found.good_until):
         await port.send(to=found.to, text=compose(found, brand=brand, public_url=public_url), now=now)
     async with work.finishing(brand_id):
         await text_message.wipe(message_id=message_id, now=now)

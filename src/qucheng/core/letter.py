@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 SEND = "mail.send"
 Kind = Literal[
-    "invitation", "password-reset", "second-factor", "application-received", "application-approved", "application-rejected"
+    "invitation",
+    "password-reset",
+    "second-factor",
+    "application-received",
+    "application-approved",
+    "application-rejected",
+    "delivery",
 ]
 KEPT = dt.timedelta(days=7)
 

@@ -25,6 +25,9 @@ Kind = Literal[
     "agreement.published",
     "task.failed",
     "webhook.disabled",
+    "stock.low",
+    "stock.expiring",
+    "risk.found",
 ]
 
 
@@ -43,6 +46,9 @@ KINDS: dict[Kind, Described] = {
     "plan.published": Described(roles=("owner", "manager", "accountant", "auditor")),
     "task.failed": Described(roles=("owner", "operator")),
     "webhook.disabled": Described(roles=("owner",), mail=True),
+    "stock.low": Described(roles=("owner", "manager"), mail=True),
+    "stock.expiring": Described(roles=("owner", "manager")),
+    "risk.found": Described(roles=("owner", "manager")),
     "statement.published": Described(roles=("admin",), mail=True),
     "dispute.decided": Described(roles=("admin",)),
     "price.change": Described(roles=("admin", "seller"), mail=True),

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 SQL = Path(__file__).with_name("exceptions.sql")
 Kind = Literal[
     "books.differ", "run.differs", "task.dead", "delivery.refused", "delivery.partial", "document.failed", "dispute.open", "approval.waiting",
-    "stock.short", "stock.exceeds", "stock.low", "stock.expiry",
+    "stock.short", "stock.exceeds", "stock.low", "stock.expiry", "redemption.reversed",
     "payment.problem", "payment.not_returned", "self_purchase.share", "order.flagged", "statement.negative", "payee.below_minimum",
 ]  # fmt: skip
 # in the order in which they are shown
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # what is flagged, and done with when somebody has looked at it
-SEEN: tuple[Kind, ...] = ("self_purchase.share", "order.flagged", "payment.problem", "payment.not_returned", "stock.exceeds")
+SEEN: tuple[Kind, ...] = (
+    "self_purchase.share", "order.flagged", "payment.problem", "payment.not_returned", "stock.exceeds", "redemption.reversed",
+)  # fmt: skip
 MOST_SHOWN = 20
 LONGEST_NOTE = 500
 GONE = "This is not there any more, or has changed: look at the list again."

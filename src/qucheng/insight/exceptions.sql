@@ -63,6 +63,19 @@ FROM stock_alert a JOIN brand b ON b.id = a.brand_id JOIN pool p ON p.brand_id =
 LEFT JOIN reseller r ON r.brand_id = p.brand_id AND r.code = p.reseller LEFT JOIN channel h ON h.brand_id = p.brand_id AND h.code = p.channel
 WHERE a.brand_id = current_brand() AND a.cleared_at IS NULL;
 
+-- redemptions that were taken back after a hold had counted them, until the order is adjusted for it. The amount is what its line
+-- had earned when its hold had begun by then; hold: whether it was over.
+INSERT INTO attention
+SELECT 'redemption.reversed', v.redemption::text, jsonb_build_object('order', v.order_no, 'line', v.line_no, 'reseller', l.reseller, 'name', r.name,
+       'card', v.batch || '-' || v.number, 'hold',
+       CASE WHEN v.matured_minor <> 0 THEN 'over' WHEN v.started_minor <> 0 THEN 'running' ELSE 'waiting' END), v.started_minor, v.reversed_at,
+       CASE WHEN v.order_no ~ '^[A-Za-z0-9._-]+$' THEN v.order_no END
+FROM late_reversal v JOIN order_line l ON l.brand_id = v.brand_id AND l.order_no = v.order_no AND l.line_no = v.line_no
+JOIN reseller r ON r.brand_id = l.brand_id AND r.code = l.reseller
+WHERE v.brand_id = current_brand() AND NOT EXISTS (
+    SELECT 1 FROM adjustment_case a JOIN adjustment j ON j.brand_id = a.brand_id AND j.code = a.code
+    WHERE a.brand_id = v.brand_id AND a.reference_kind = 'order' AND a.reference = v.order_no AND j.occurred_at >= v.reversed_at);
+
 -- money that came online and of which no order was made, and money that its provider did not give back
 INSERT INTO attention
 SELECT 'payment.problem', p.id::text, jsonb_build_object('order', p.order_no, 'reseller', p.reseller, 'name', r.name, 'problem', p.problem), p.gross_minor,

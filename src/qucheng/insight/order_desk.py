@@ -18,24 +18,28 @@ if TYPE_CHECKING:
 
 Source = Literal["api", "manual", "page", "delivery"]
 STOCK = ("delivered", "paid_without_stock", "resolved", "none")
-LIST = """
+CHOSEN = "FROM order_line l {join} sale s ON s.brand_id = l.brand_id AND s.order_no = l.order_no WHERE {where}"
+TOTAL = f"SELECT count(*) FROM (SELECT l.order_no {CHOSEN} GROUP BY l.order_no) o"
+# of an order the line that was paid last stands for it: so the newest are read from an index, and the others not at all
+LIST = f"""
     WITH chosen AS MATERIALIZED (
-        SELECT l.order_no, max(l.paid_at) AS paid_at, count(*) OVER () AS total
-        FROM order_line l LEFT JOIN sale s ON s.brand_id = l.brand_id AND s.order_no = l.order_no
-        WHERE {where} GROUP BY l.order_no ORDER BY max(l.paid_at) DESC, l.order_no DESC {limit} OFFSET {skip}
+        SELECT l.order_no, l.paid_at {CHOSEN} AND NOT EXISTS (
+            SELECT 1 FROM order_line n WHERE n.brand_id = l.brand_id AND n.order_no = l.order_no AND (n.paid_at, n.line_no) > (l.paid_at, l.line_no)
+                AND {{others}})
+        ORDER BY l.paid_at DESC, l.order_no DESC {{limit}} OFFSET {{skip}}
     ), refunded AS (
         SELECT r.order_no, sum(r.amount_minor)::bigint AS minor FROM refund r WHERE r.order_no IN (SELECT order_no FROM chosen) GROUP BY 1
     ), earned AS (
         SELECT order_no, sum(amount_minor)::bigint AS minor FROM (
             SELECT a.order_no, a.amount_minor FROM accrual a WHERE a.order_no IN (SELECT order_no FROM chosen)
             UNION ALL SELECT v.order_no, v.amount_minor FROM reversal v WHERE v.order_no IN (SELECT order_no FROM chosen)) entry GROUP BY 1)
-    SELECT c.order_no, c.paid_at, c.total, count(*) AS lines, sum(l.net_minor)::bigint AS net_minor, min(l.reseller) AS reseller, min(p.name) AS reseller_name,
+    SELECT c.order_no, c.paid_at, count(*) AS lines, sum(l.net_minor)::bigint AS net_minor, min(l.reseller) AS reseller, min(p.name) AS reseller_name,
            min(l.channel) AS channel, coalesce(min(s.source), 'delivery') AS source, min(s.stock_state) AS stock_state,
            coalesce(min(r.minor), 0) AS refunded_minor, coalesce(min(e.minor), 0) AS earned_minor, bool_or(l.intake = ANY (w.waiting)) AS waits
     FROM chosen c JOIN order_line l USING (order_no) CROSS JOIN (SELECT waiting_intakes() AS waiting OFFSET 0) w
     JOIN reseller p ON p.brand_id = l.brand_id AND p.code = l.reseller LEFT JOIN sale s ON s.brand_id = l.brand_id AND s.order_no = l.order_no
     LEFT JOIN refunded r ON r.order_no = c.order_no LEFT JOIN earned e ON e.order_no = c.order_no
-    GROUP BY c.order_no, c.paid_at, c.total ORDER BY c.paid_at DESC, c.order_no DESC"""
+    GROUP BY c.order_no, c.paid_at ORDER BY c.paid_at DESC, c.order_no DESC"""
 LINES = """
     SELECT l.line_no, l.sku, k.name AS sku_name, l.channel, l.reseller, l.paid_at, l.quantity, l.gross_minor, l.discount_minor, l.net_minor, l.self_purchase,
            l.intake = ANY (w.waiting) AS waits, coalesce(r.quantity, 0) AS refunded_units, coalesce(r.minor, 0) AS refunded_minor,
@@ -163,17 +167,28 @@ async def page(*, brand: Brand, wanted: Wanted, size: int, skip: int = 0) -> Pag
     if wanted.month is not None:
         starts_at, ends_at = clock.month_bounds(wanted.month, brand.time_zone)
         asked.add("l.paid_at >= {} AND l.paid_at < {}", starts_at, ends_at)
-    asked.add("coalesce(s.source, 'delivery') = {}", wanted.source)
+    # of live orders alone the few are found from their own table
+    live = wanted.source not in (None, "delivery") or wanted.stock_state is not None
+    if live:
+        asked.add("s.source = {}", wanted.source)
+    else:
+        asked.add("coalesce(s.source, 'delivery') = {}", wanted.source)
     asked.add("s.stock_state = {}", wanted.stock_state)
     if wanted.text:
         asked.add("(strpos(lower(l.order_no), lower({})) > 0 OR l.reseller = {} OR l.sku = {})", *[wanted.text] * 3)
+    where, values, join = asked.where(), list(asked.values), "JOIN" if live else "LEFT JOIN"
     limit = asked.limit(size)
     asked.values.append(skip)
-    query = LIST.format(where=asked.where(), limit=limit, skip=f"${len(asked.values)}")
+    query = LIST.format(join=join, where=where, others=where.replace("l.", "n."), limit=limit, skip=f"${len(asked.values)}")
     async with db.atomic(brand.id):
         rows = await db.connection().fetch(query, *asked.values)
+        total = (
+            await db.connection().fetchval(TOTAL.format(join=join, where=where), *values)
+            if len(rows) == size or skip
+            else len(rows)
+        )
     found = tuple(Row(**{name: row[name] for name in Row.__struct_fields__}) for row in rows)
-    return Page(rows=found, total=rows[0]["total"] if rows else 0)
+    return Page(rows=found, total=total)
 
 
 async def read(*, brand: Brand, order_no: str) -> Order:

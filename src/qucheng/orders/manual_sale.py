@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, ClassVar
 
 from qucheng.catalog import quote
-from qucheng.core import audit, clock, db, errors, phone
+from qucheng.core import audit, clock, db, errors, mail_address, phone
 from qucheng.orders import order_number, sale, sales_setting
 
 if TYPE_CHECKING:
@@ -58,13 +58,15 @@ async def sell(
     quantity: int,
     unit_minor: int,
     number: str,
+    email: str = "",
     order_no: str,
     keys: crypto.Keys,
     actor: audit.Actor,
     now: dt.datetime,
 ) -> sale.Sale:
-    """unit_minor: the price that was shown. number: the buyer's phone. order_no was made with the form: sent twice it is one order."""
+    """unit_minor: the price that was shown. number, email: the buyer's; there may be no email. order_no was made with the form: sent twice it is one order."""
     called = phone.normalised(number, region=phone.region(brand.currency))
+    address = mail_address.normalised(email) if email else None
     if not 0 < quantity <= MOST_UNITS:
         raise QuantityError(f"From 1 to {MOST_UNITS} pieces can be sold at once.")
     if not order_number.is_one(order_no, "M"):
@@ -84,6 +86,7 @@ async def sell(
                 source="manual",
                 keys=keys,
                 phone=called,
+                email=address,
                 actor=actor,
                 now=now,
             )

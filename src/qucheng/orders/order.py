@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from qucheng.catalog import channel_price
-from qucheng.core import db
+from qucheng.core import db, errors
 
 SQL = Path(__file__).with_name("order.sql")
 # What freezes on a line is the same whether a delivery brings it or it is sent by itself: `standing` is where its seller stands, `cost`
@@ -30,6 +31,13 @@ COST = """
     WHERE l.brand_id = current_brand() AND l.cost_minor IS NOT NULL"""
 
 
+class OrderCollidedError(errors.RefusedError):
+    """An order of a delivery was placed live while the delivery was taken in."""
+
+    code: ClassVar[str] = "order.collided"
+    status: ClassVar[int] = 409
+
+
 async def accept(*, staged: str, intake: int) -> None:
     """Takes in the accepted rows of `staged`: row, order_no … buyer as in the table, fault NULL.
 
@@ -43,6 +51,18 @@ async def accept(*, staged: str, intake: int) -> None:
     statement = FREEZE.format(row="c.row", staged=staged, standing="standing", cost="dated_cost")
     await connection.execute(f"{statement} WHERE c.fault IS NULL", intake)
     await _flag(intake)
+
+
+async def meet_live(*, intake: int) -> None:
+    """At the end of the transaction of a delivery. Raises OrderCollidedError where one of its orders was placed live meanwhile."""
+    await db.connection().execute("SELECT meet_live_orders()")
+    order_no = await db.connection().fetchval(
+        """SELECT s.order_no FROM sale s WHERE s.brand_id = current_brand() AND EXISTS (
+               SELECT 1 FROM order_line l WHERE l.brand_id = s.brand_id AND l.order_no = s.order_no AND l.intake = $1) LIMIT 1""",
+        intake,
+    )
+    if order_no is not None:
+        raise OrderCollidedError(f"Order {order_no} was placed while the delivery was taken in: send the delivery again.")
 
 
 async def _flag(intake: int) -> None:

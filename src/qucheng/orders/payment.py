@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from qucheng.catalog import quote
-from qucheng.core import audit, db, errors, ids, payment_port, phone
+from qucheng.core import audit, db, errors, ids, mail_address, payment_port, phone
 from qucheng.orders import order_number, payment_refund, sale, sales_link, sales_setting
 from qucheng.stock import draw, reservation
 
@@ -37,7 +37,7 @@ COLUMNS = (
     " good_until, pay_address, paid_at, placed_at, problem"
 )
 # of the transaction that judges it nobody else judges it
-LOCKED = f"SELECT {COLUMNS}, phone_cipher FROM payment WHERE id = $1 FOR UPDATE"
+LOCKED = f"SELECT {COLUMNS}, phone_cipher, mail_cipher FROM payment WHERE id = $1 FOR UPDATE"
 DIFFERS = "payment.amount_differs"
 
 
@@ -95,17 +95,19 @@ async def open_payment(
     sku: str,
     quantity: int,
     number: str,
+    email: str = "",
     locale: str,
     keys: crypto.Keys,
     actor: audit.Actor,
     now: dt.datetime,
 ) -> Payment:
-    """At the price of now, with the stock held for as long as the price. number: the buyer's phone. Sent twice it is the same one.
+    """At the price of now, with the stock held for as long as the price. number, email: the buyer's. Sent twice it is the same one.
 
-    Raises PhoneInvalidError, QuantityError, LinkUnknownError, NoOnlinePaymentError, what a quote refuses, StockShortError and
+    Raises PhoneInvalidError, MailAddressInvalidError, QuantityError, LinkUnknownError, NoOnlinePaymentError, what a quote refuses, StockShortError and
     PaymentTakenError.
     """
     called = phone.normalised(number, region=phone.region(brand.currency))
+    address = mail_address.normalised(email) if email else None
     if not 0 < quantity <= MOST_UNITS:
         raise QuantityError(f"From 1 to {MOST_UNITS} pieces can be bought at once.")
     if not order_number.is_one(order_no, "P") or not link.open(now) or link.sku not in (None, sku):
@@ -126,11 +128,12 @@ async def open_payment(
             made = ids.new_id()
             row = await db.connection().fetchrow(
                 "INSERT INTO payment (brand_id, id, order_no, provider, state, link, reseller, channel, sku, quantity, unit_minor, gross_minor, currency,"
-                " phone_cipher, phone_mark, locale, reservation, created_at, good_until)"
-                " VALUES ($1, $2, $3, $4, 'created', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+                " phone_cipher, phone_mark, locale, reservation, created_at, good_until, mail_cipher)"
+                " VALUES ($1, $2, $3, $4, 'created', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
                 f" ON CONFLICT (brand_id, order_no) DO NOTHING RETURNING {COLUMNS}",
                 brand.id, made, order_no, provider, link.id, link.reseller, link.channel, sku, quantity, found.unit_minor, found.gross_minor,
                 brand.currency, keys.seal(called.encode(), place=_place_of_phone(made)), mark, locale, held, now, now + KEPT,
+                keys.seal(address.encode(), place=_place_of_mail(made)) if address else None,
             )  # fmt: skip
             if row is None:
                 raise _TwiceError
@@ -301,6 +304,7 @@ async def _place(
             priced_at=row["created_at"] if paid_at <= row["good_until"] else None,
             keys=keys,
             phone=keys.open(row["phone_cipher"], place=_place_of_phone(row["id"])).decode(),
+            email=keys.open(row["mail_cipher"], place=_place_of_mail(row["id"])).decode() if row["mail_cipher"] else None,
             reservation=row["reservation"],
             actor=actor,
             now=now,
@@ -332,6 +336,10 @@ async def in_doubt(*, brand_id: uuid.UUID, before: dt.datetime, most: int) -> li
 
 def _place_of_phone(payment: uuid.UUID) -> str:
     return f"payment/phone/{payment}"
+
+
+def _place_of_mail(payment: uuid.UUID) -> str:
+    return f"payment/mail/{payment}"
 
 
 def _read(row: asyncpg.Record) -> Payment:

@@ -58,6 +58,7 @@ class Payment(Table, tablename="payment", db=db.ENGINE, tags=["raw"]):
     currency = Text(default=None, null=False)
     phone_cipher = Bytea(default=None, null=False)
     phone_mark = Bytea(default=None, null=False)
+    mail_cipher = Bytea(default=None, null=True)
     locale = Text(default=None, null=False)
     reservation = UUID(default=None, null=True)
     created_at = Timestamptz(default=None, null=False)

@@ -44,8 +44,10 @@ FREEZE = (
     + " ORDER BY c.place RETURNING line_no, self_purchase, hold_from"
 )
 STORE = """
-    INSERT INTO sale (brand_id, order_no, source, reseller, channel, placed_at, paid_at, stock_state, phone_cipher, phone_fingerprint, placed_by, api_key, content_sha256)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"""
+    INSERT INTO sale (brand_id, order_no, source, reseller, channel, placed_at, paid_at, stock_state, placed_by, api_key, content_sha256, phone_fingerprint, mail_fingerprint,
+                      phone_cipher, mail_cipher)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+    WHERE NOT EXISTS (SELECT 1 FROM order_line l WHERE l.brand_id = $1 AND l.order_no = $2 AND l.intake <> $16) RETURNING order_no"""
 LINES = """
     SELECT l.line_no, l.sku, l.quantity, l.gross_minor, l.discount_minor, l.net_minor, l.self_purchase,
            array(SELECT f.code FROM order_flag f WHERE f.brand_id = l.brand_id AND f.order_no = l.order_no AND f.line_no = l.line_no ORDER BY f.code) AS flags
@@ -126,7 +128,7 @@ class _Asked:
     source: Source
     paid_at: dt.datetime
     buyer: str | None
-    fingerprint: bytes | None
+    marks: tuple[bytes | None, bytes | None]
     content: bytes
     now: dt.datetime
 
@@ -156,6 +158,7 @@ async def place(
     priced_at: dt.datetime | None = None,
     keys: crypto.Keys | None = None,
     phone: str | None = None,
+    email: str | None = None,
     buyer: str | None = None,
     reservation: uuid.UUID | None = None,
     actor: audit.Actor,
@@ -164,17 +167,17 @@ async def place(
 ) -> Sale:
     """paid_at: now, unless it is said, and then it is part of the content. priced_at: by whose prices the gross is judged.
 
-    phone: the buyer's as E.164, sealed with `keys`. Raises OrderInvalidError, OrderExistsError, and what
+    phone, email: the buyer's, normalised, sealed with `keys`. Raises OrderInvalidError, OrderExistsError, and what
     draw.draw() raises for a reservation.
     """
-    fingerprint = keys.fingerprint(phone, of="sale.phone") if keys and phone else None
-    said = (paid_at.astimezone(dt.UTC) if paid_at else None, buyer or None, fingerprint)
+    reached = delivery.Reached(phone=phone or None, email=email or None)
+    marks = reached.marks(keys)
+    said = (paid_at.astimezone(dt.UTC) if paid_at else None, buyer or None, *marks)
     asked = _Asked(
         brand=brand, order_no=order_no, lines=lines, reseller=reseller, channel=channel, source=source, paid_at=paid_at or now,
-        buyer=buyer or None, fingerprint=fingerprint, now=now,
+        buyer=buyer or None, marks=marks, now=now,
         content=rules.content(source, reseller, channel, *said, [msgspec.structs.astuple(line) for line in lines]),
     )  # fmt: skip
-    cipher = keys.seal(phone.encode(), place=delivery.phone_place(brand.id, order_no)) if keys and phone else None
     try:
         async with db.atomic(brand.id):
             looked = await _judge(asked, priced_at or asked.paid_at)
@@ -182,12 +185,29 @@ async def place(
                 return await read(brand_id=brand.id, order_no=order_no)
             frozen = await _freeze(asked, [look.flag for look in looked])
             state = await _draw(asked, looked, frozen, reservation, actor)
-            await db.connection().execute(
-                STORE, brand.id, order_no, source, reseller, channel, now, asked.paid_at, state, cipher, asked.fingerprint, actor.user_id, api_key, asked.content
-            )  # fmt: skip
+            stored = await db.connection().fetchval(
+                STORE,
+                *(
+                    brand.id,
+                    order_no,
+                    source,
+                    reseller,
+                    channel,
+                    now,
+                    asked.paid_at,
+                    state,
+                    actor.user_id,
+                    api_key,
+                    asked.content,
+                ),
+                *(*asked.marks, *reached.sealed(keys, brand.id, order_no), frozen.intake),
+            )
+            if stored is None:
+                # a delivery brought other lines of this number meanwhile
+                raise OrderExistsError("Another order has this number.")
             await _tell(asked, state, actor)
-            if keys and phone and state == "delivered":
-                await delivery.link(brand=brand, order_no=order_no, keys=keys, phone=phone, actor=actor, now=now)
+            if keys and reached and state == "delivered":
+                await delivery.link(brand=brand, order_no=order_no, keys=keys, reached=reached, actor=actor, now=now)
     except asyncpg.UniqueViolationError as error:
         if error.table_name not in {"order_line", "sale"}:
             raise

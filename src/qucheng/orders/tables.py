@@ -93,6 +93,8 @@ class Sale(Table, tablename="sale", db=db.ENGINE, tags=["raw"]):
     stock_state = Text(default=None, null=False)
     phone_cipher = Bytea(default=None, null=True)
     phone_fingerprint = Bytea(default=None, null=True)
+    mail_cipher = Bytea(default=None, null=True)
+    mail_fingerprint = Bytea(default=None, null=True)
     placed_by = UUID(default=None, null=True)
     api_key = UUID(default=None, null=True)
     content_sha256 = Bytea(default=None, null=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from qucheng.core import audit, db, errors, ids
+from qucheng.identity import notification
 from qucheng.risk import queries, rules
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ KEEP = """
     FROM jsonb_to_recordset($2::jsonb) AS f (id uuid, rule text, subject text, reseller text, starts_at timestamptz, ends_at timestamptz, evidence jsonb)
     WHERE NOT EXISTS (SELECT 1 FROM risk_alert a WHERE a.brand_id = $1 AND a.rule = f.rule AND a.subject = f.subject
                       AND a.starts_at < f.ends_at AND f.starts_at < a.ends_at)
-    RETURNING id"""
+    RETURNING id, rule, reseller"""
+# so many are named to who is told
+MOST_TOLD = 10
 
 
 class AlertStateError(errors.RefusedError):
@@ -42,6 +45,10 @@ async def keep(*, brand_id: uuid.UUID, found: Sequence[rules.Finding], limits: i
     async with db.atomic(brand_id):
         await db.connection().execute("SELECT lock_brand($1, 'risk')", brand_id)
         kept = await db.connection().fetch(KEEP, brand_id, msgspec.json.encode(rows).decode(), limits, now)
+        if kept:
+            alerts = [{"rule": row["rule"], "reseller": row["reseller"]} for row in kept[:MOST_TOLD]]
+            values = {"count": len(kept), "alerts": alerts}
+            await notification.tell(brand_id=brand_id, kind="risk.found", subject=str(kept[0]["id"]), values=values)
     return len(kept)
 
 

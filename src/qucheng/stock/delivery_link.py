@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from qucheng.core import audit, crypto, db, errors, ids
+from qucheng.core import audit, crypto, db, errors, ids, letter
 from qucheng.stock import text_message
 
 if TYPE_CHECKING:
@@ -50,13 +50,15 @@ async def make(
     keys: crypto.Keys,
     order_no: str,
     phone: str | None,
+    email: str | None = None,
+    sender: str = "",
     locale: Locale = "zh-CN",
     actor: audit.Actor,
     now: dt.datetime,
 ) -> str:
     """Inside the transaction that delivers the order; returns the address, which is nowhere else. One before it ends.
 
-    phone: who gets it as a text message.
+    phone, email: who gets it as a text message, and as a letter. sender: the brand's name.
     """
     token, link_id, connection = crypto.token(), ids.new_id(), db.connection()
     await connection.execute(
@@ -74,11 +76,13 @@ async def make(
         now,
         now + GOOD_FOR,
     )
-    after = {"order": order_no, "sent": phone is not None}
+    after = {"order": order_no, "sent": phone is not None or email is not None}
     await audit.record(brand_id=brand_id, actor=actor, action="delivery_link.make", subject=str(link_id), after=after)
+    values = {"order": order_no, "path": f"{PATH}{token}"}
     if phone is not None:
-        values = {"order": order_no, "path": f"{PATH}{token}"}
         await text_message.write(keys=keys, brand_id=brand_id, kind="delivery", locale=locale, to=phone, values=values, now=now)
+    if email is not None:
+        await letter.write(keys=keys, kind="delivery", locale=locale, to=email, values={**values, "brand": sender}, now=now)
     return f"{PATH}{token}"
 
 

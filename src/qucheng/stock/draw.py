@@ -12,7 +12,7 @@ from qucheng.stock import act, rules
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qucheng.core import audit
     from qucheng.identity.brand import Brand
@@ -136,11 +136,11 @@ async def give_back(
     Fewer cards than were to come back are a case, and no refusal. Raises CardElsewhereError.
     """
     connection = db.connection()
-    each: int = await connection.fetchval(
-        "SELECT coalesce(sum(each), 0) FROM line_need WHERE order_no = $1 AND line_no = $2", order_no, line_no
+    needs = await connection.fetch(
+        "SELECT sku, each FROM line_need WHERE order_no = $1 AND line_no = $2 AND each > 0", order_no, line_no
     )
-    await _require_own(order_no, line_no, list(cards), units * each)
-    if units == 0 or each == 0 or await _was_short(order_no, line_no, left, now):
+    await _require_own(order_no, line_no, list(cards), {row["sku"]: units * row["each"] for row in needs})
+    if units == 0 or not needs or await _was_short(order_no, line_no, left, now):
         return Returned(returned=0, voided=0, missing=0)
     await act.open_act(kind="refund", actor=actor, now=now)
     row = await connection.fetchrow(
@@ -165,18 +165,20 @@ async def give_back(
     return Returned(**dict(row))
 
 
-async def _require_own(order_no: str, line_no: str, cards: list[tuple[int, int]], most: int) -> None:
+async def _require_own(order_no: str, line_no: str, cards: list[tuple[int, int]], most: Mapping[str, int]) -> None:
+    """most: by SKU, for a unit may take cards of several."""
     if not cards:
         return
-    own: int = await db.connection().fetchval(
-        "SELECT count(*) FROM card c JOIN unnest($3::int[], $4::int[]) named (batch, number) ON named.batch = c.batch AND named.number = c.number"
-        " WHERE c.brand_id = current_brand() AND c.order_no = $1 AND c.line_no = $2",
+    rows = await db.connection().fetch(
+        "SELECT c.sku, count(*) AS cards FROM card c JOIN unnest($3::int[], $4::int[]) named (batch, number) ON named.batch = c.batch AND named.number = c.number"
+        " WHERE c.brand_id = current_brand() AND c.order_no = $1 AND c.line_no = $2 GROUP BY c.sku",
         order_no,
         line_no,
         [batch for batch, _ in cards],
         [number for _, number in cards],
     )
-    if own != len(set(cards)) or len(set(cards)) != len(cards) or len(cards) > most:
+    own = sum(row["cards"] for row in rows)
+    if own != len(set(cards)) or len(set(cards)) != len(cards) or any(row["cards"] > most.get(row["sku"], 0) for row in rows):
         raise CardElsewhereError("Name cards of this line, each once, and no more than are refunded.")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qucheng.core import crypto
     from qucheng.identity.brand import Brand
 
-Kind = Literal["user", "api_key", "link"]
+Kind = Literal["user", "api_key", "link", "consumer"]
 MOST_AT_ONCE = 100
 LONGEST_PURPOSE = 200
 # for each viewer, exactly: counted in the transaction that shows them
@@ -26,6 +26,7 @@ QUOTAS: dict[Kind, tuple[tuple[dt.timedelta, int], ...]] = {
     "user": ((dt.timedelta(hours=1), 100), (dt.timedelta(days=1), 500)),
     "api_key": ((dt.timedelta(hours=1), 1000), (dt.timedelta(days=1), 10_000)),
     "link": ((dt.timedelta(hours=1), 200), (dt.timedelta(days=1), 1000)),
+    "consumer": ((dt.timedelta(hours=1), 60), (dt.timedelta(days=1), 300)),
 }
 SHOWABLE = ("delivered", "revealed")
 SEALED = """
@@ -69,7 +70,7 @@ class RevealUnrecordedError(errors.RefusedError):
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sees it: a person, a key, or whoever holds a buyer's link."""
+    """Who sees it: a person, a key, whoever holds a buyer's link, or a consumer in the wallet."""
 
     kind: Kind
     id: uuid.UUID

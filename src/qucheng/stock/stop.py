@@ -12,6 +12,8 @@ from qucheng.stock import act, draw, rules
 if TYPE_CHECKING:
     import datetime as dt
 
+    import asyncpg
+
     from qucheng.identity.brand import Brand
 
 EXPIRY = "least(expires_on, coalesce(valid_until, 'infinity'))"
@@ -145,29 +147,41 @@ async def _lock(where: str, values: list[Any]) -> None:
 
 
 async def replace(*, brand: Brand, card: tuple[int, int], reason: str, actor: audit.Actor, now: dt.datetime) -> None:
-    """A faulty card is void, and its line has another of the same SKU from the same pool. Raises CardUnknownError, CardStateError, StockShortError."""
+    """A faulty card is void, and its line or claim has another of the same SKU from the same pool. Raises CardUnknownError, CardStateError, StockShortError."""
     said = _said(reason)
     async with db.atomic(brand.id):
         connection = db.connection()
         row = await connection.fetchrow("SELECT sku, pool, state FROM lock_card($1, $2)", *card)
         if row is None:
             raise rules.CardUnknownError("There is no such card.")
-        line = await connection.fetchrow("SELECT order_no, line_no FROM card WHERE batch = $1 AND number = $2", *card)
-        if row["state"] not in {"delivered", "revealed"} or line["order_no"] is None:
+        if row["state"] not in {"delivered", "revealed"}:
             raise CardStateError(f"A card that is {row['state']} is not replaced.")
+        holder = await connection.fetchrow("SELECT order_no, line_no, claim FROM card WHERE batch = $1 AND number = $2", *card)
         today = rules.local_day(now, brand.time_zone)
         await act.open_act(kind="replace", actor=actor, now=now, note=said)
-        pool: int | None = await connection.fetchval(
-            "SELECT choose_and_lock(ARRAY[$1::text], ARRAY[1], ARRAY[$2::int], $3)", row["sku"], row["pool"], today
-        )
-        if pool is None:
+        taken = await _another(row, holder, card, today)
+        if not taken:
             raise draw.StockShortError(f"There is no other {row['sku']} in its pool.")
-        await connection.execute(
-            "SELECT take_cards($1, $2, 1, $3, $4, $5, NULL, NULL)", row["sku"], pool, today, line["order_no"], line["line_no"]
-        )
         await connection.execute(
             "UPDATE card SET state = 'void', void_reason = 'faulty' WHERE brand_id = current_brand() AND batch = $1 AND number = $2",
             *card,
         )
-        after = {"reason": said, "order": line["order_no"], "line": line["line_no"]}
+        held_by = {"claim": str(holder["claim"])} if holder["claim"] else {"order": holder["order_no"], "line": holder["line_no"]}
+        after = {"reason": said, **held_by}
         await audit.record(brand_id=brand.id, actor=actor, action="card.replace", subject=rules.card_id(*card), after=after)
+
+
+async def _another(card: asyncpg.Record, holder: asyncpg.Record, named: tuple[int, int], today: dt.date) -> bool:
+    """Gives the holder of a card that is locked another one; False where there is none."""
+    connection = db.connection()
+    if holder["claim"] is not None:
+        return bool(await connection.fetchval("SELECT replace_claimed($1, $2, $3)", *named, today))
+    pool: int | None = await connection.fetchval(
+        "SELECT choose_and_lock(ARRAY[$1::text], ARRAY[1], ARRAY[$2::int], $3)", card["sku"], card["pool"], today
+    )
+    if pool is None:
+        return False
+    await connection.execute(
+        "SELECT take_cards($1, $2, 1, $3, $4, $5, NULL, NULL)", card["sku"], pool, today, holder["order_no"], holder["line_no"]
+    )
+    return True

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from qucheng.core import crypto
 
 SEND = "text.send"
-KEPT = dt.timedelta(days=7)
 Kind = Literal["delivery", "code"]
 Locale = Literal["zh-CN", "en"]
+# what comes later than that is of no use to anybody
+GOOD_FOR: dict[Kind, dt.timedelta] = {"code": dt.timedelta(minutes=5)}
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """to: a phone number as +8613800138000. values: what the text of its kind leaves open."""
+    """good_until: it is not sent from then on; None for any time. to: a phone number as +8613800138000. values: what the text of its
+    kind leaves open.
+    """
 
     id: uuid.UUID
     kind: Kind
     locale: Locale
+    good_until: dt.datetime | None
     to: str
     values: dict[str, str]
 
@@ -47,26 +51,28 @@ async def write(
         keys.seal(msgspec.json.encode(values), place=_place("values", message_id)),
         now,
     )
-    await task.add(kind=SEND, queue="rest", brand_id=brand_id, subject={"message": message_id})
+    await task.add(kind=SEND, queue="messages", brand_id=brand_id, subject={"message": message_id})
 
 
 async def read(*, keys: crypto.Keys, brand_id: uuid.UUID, message_id: uuid.UUID) -> Message | None:
-    """None where it was sent."""
+    """None where it was sent, or wiped."""
     async with db.atomic(brand_id):
         row = await db.connection().fetchrow("SELECT * FROM text_message WHERE id = $1 AND sent_at IS NULL", message_id)
     if row is None:
         return None
+    good_for = GOOD_FOR.get(row["kind"])
     return Message(
         id=message_id,
         kind=row["kind"],
         locale=row["locale"],
+        good_until=row["written_at"] + good_for if good_for is not None else None,
         to=keys.open(row["to_cipher"], place=_place("to", message_id)).decode(),
         values=msgspec.json.decode(keys.open(row["values_cipher"], place=_place("values", message_id)), type=dict[str, str]),
     )
 
 
 async def wipe(*, message_id: uuid.UUID, now: dt.datetime) -> None:
-    """Inside the transaction that ends its task."""
+    """Inside the transaction that ends its task, whether it was sent or came too late."""
     await db.connection().execute(
         "UPDATE text_message SET sent_at = $2, to_cipher = NULL, values_cipher = NULL WHERE id = $1 AND sent_at IS NULL",
         message_id,

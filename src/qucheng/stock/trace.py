@@ -52,6 +52,16 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     at: dt.datetime
 
 
+async def is_code(*, brand_id: uuid.UUID, keys: crypto.Keys, text: str) -> bool:
+    """Whether a card of the brand has it for its code: a text that came in another's place is not to be kept then."""
+    async with db.atomic(brand_id):
+        found: bool = await db.connection().fetchval(
+            "SELECT EXISTS (SELECT 1 FROM card_secret WHERE blind = ANY ($1::bytea[]))",
+            secret.BlindIndex(keys, brand_id).typed(text),
+        )
+    return found
+
+
 async def by_code(*, brand_id: uuid.UUID, keys: crypto.Keys, typed: str) -> list[Found]:
     blinds = secret.BlindIndex(keys, brand_id).typed(typed)
     return await _found(
@@ -70,6 +80,12 @@ async def by_orders(*, brand_id: uuid.UUID, orders: Sequence[str]) -> list[Found
 
 async def by_batch(*, brand_id: uuid.UUID, batch: int) -> list[Found]:
     return await _found(brand_id, "c.batch = $1", batch)
+
+
+async def by_cards(*, brand_id: uuid.UUID, cards: Sequence[tuple[int, int]]) -> list[Found]:
+    """Those that there are."""
+    condition = "(c.batch, c.number) IN (SELECT (each ->> 0)::int, (each ->> 1)::int FROM jsonb_array_elements($1::jsonb) each)"
+    return await _found(brand_id, condition, msgspec.json.encode(cards[:MOST]).decode())
 
 
 async def by_card(*, brand_id: uuid.UUID, batch: int, number: int) -> Found | None:

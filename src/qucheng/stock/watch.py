@@ -10,9 +10,12 @@ import msgspec
 
 from qucheng.core import audit, db
 from qucheng.identity import brand as brands
+from qucheng.identity import notification
 from qucheng.stock import act, rules
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from qucheng.identity.brand import Brand
 
 SWEEP = "stock.sweep"
@@ -43,7 +46,10 @@ RAISE = """
     ) INSERT INTO stock_alert AS a (brand_id, kind, sku, pool, cards, expires_on, raised_at)
       SELECT current_brand(), $3, sku, pool, cards, expires_on, $2 FROM found
       ON CONFLICT (brand_id, kind, sku, pool) WHERE cleared_at IS NULL DO UPDATE SET cards = excluded.cards, expires_on = excluded.expires_on
-      WHERE (a.cards, a.expires_on) IS DISTINCT FROM (excluded.cards, excluded.expires_on)"""
+      WHERE (a.cards, a.expires_on) IS DISTINCT FROM (excluded.cards, excluded.expires_on) RETURNING id, sku, pool, cards, expires_on, raised_at = $2 AS fresh"""
+TELLS: dict[str, Literal["stock.low", "stock.expiring"]] = {"low": "stock.low", "expiry": "stock.expiring"}
+# so many are named to who is told
+MOST_TOLD = 10
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,8 +115,26 @@ async def look(*, brand: Brand, now: dt.datetime) -> None:
     async with db.atomic(brand.id):
         await db.connection().execute("SELECT lock_brand($1, 'stock_alert')", brand.id)
         few = RAISE.format(found=f"SELECT * FROM ({FEW}) f WHERE $1::date IS NOT NULL")
-        await db.connection().execute(few, until, now, "low")
-        await db.connection().execute(RAISE.format(found=OLD), until, now, "expiry")
+        for kind, statement in (("low", few), ("expiry", RAISE.format(found=OLD))):
+            rows = await db.connection().fetch(statement, until, now, kind)
+            await _tell(brand.id, TELLS[kind], [row for row in rows if row["fresh"]])
+
+
+async def _tell(brand_id: uuid.UUID, kind: Literal["stock.low", "stock.expiring"], rows: list[asyncpg.Record]) -> None:
+    """Of what was raised now, in one notification."""
+    if not rows:
+        return
+    first = sorted(rows, key=lambda row: (row["expires_on"] or dt.date.max, row["sku"], row["pool"]))
+    pools = await db.connection().fetch(
+        "SELECT number, reseller, channel FROM pool WHERE number = ANY ($1)", [row["pool"] for row in first[:MOST_TOLD]]
+    )
+    owners = {row["number"]: {"reseller": row["reseller"], "channel": row["channel"]} for row in pools}
+    alerts = [
+        {"sku": row["sku"], "pool": row["pool"], "cards": row["cards"], "expires_on": row["expires_on"], **owners[row["pool"]]}
+        for row in first[:MOST_TOLD]
+    ]
+    values = {"count": len(rows), "alerts": alerts}
+    await notification.tell(brand_id=brand_id, kind=kind, subject=str(first[0]["id"]), values=values)
 
 
 async def alerts(*, brand_id: uuid.UUID) -> list[Alert]:

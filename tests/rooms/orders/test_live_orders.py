@@ -12,12 +12,16 @@ import msgspec
 import pytest
 from tests import books
 from tests.races import duel
+from tests.rooms.orders.conftest import TWO_TIER
 
+from qucheng.bundle import importing
 from qucheng.commission import accrual
 from qucheng.core import audit, db
-from qucheng.orders import intake, refund, rules, sale
+from qucheng.orders import intake, order, refund, rules, sale
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from qucheng.core import crypto
     from qucheng.identity.brand import Brand
 
@@ -150,6 +154,54 @@ async def test_a_number_that_a_delivery_brought_is_taken(shop: Brand, tmp_path: 
     assert given.created
     await accrual.accrue(brand_id=shop.id, now=NOW)
     assert await books.seen(shop, "SELECT level, amount_minor FROM reversal ORDER BY level") == [(1, -2_000), (2, -1_000)]
+
+
+def delivery(shop: Brand, folder: Path, *rows: str) -> Path:
+    empty: dict[str, list[str]] = {"tiers": [], "channels": [], "resellers": [], "skus": [], "rules": []}
+    return books.write(folder, code=shop.code, compliance=TWO_TIER, settlement="hold_days = 7", **empty, orders=list(rows))
+
+
+async def test_a_delivery_adds_nothing_to_a_live_order(shop: Brand, tmp_path: Path) -> None:
+    """The rest of the delivery is taken; the line that is there already is a duplicate, by whatever door it came."""
+    await place(shop)
+    row = "O1,{},2026-11-22T11:00:00,R2,web,card,2,200.00,0,"
+    folder = delivery(shop, tmp_path / "b", row.format(1), row.format(2), "O2,1,2026-11-22T11:00:00,R2,web,card,1,100.00,0,")
+    number = await books.take_in(shop, folder)
+    assert await books.seen(shop, "SELECT source_row, code, message FROM rejection WHERE intake = $1", number) == [
+        (2, "order.live", "order：此编号的订单已在平台上直接下单，不能再加行")
+    ]
+    counts = "SELECT imported, duplicate, rejected FROM intake_file WHERE intake = $1 AND file = 'orders.csv'"
+    assert await books.seen(shop, counts, number) == [(1, 1, 1)]
+    assert await books.seen(shop, "SELECT order_no, line_no FROM order_line ORDER BY 1, 2") == [("O1", "1"), ("O2", "1")]
+
+
+async def test_a_delivery_and_a_live_order_of_one_number_at_once(shop: Brand, tmp_path: Path) -> None:
+    """Whichever is stored first, the other is refused whole: neither had seen the other when it judged."""
+    await place(shop, "O0")
+    folder = delivery(shop, tmp_path / "b", "O1,2,2026-11-22T11:00:00,R2,web,card,1,100.00,0,")
+    taking: dict[str, Any] = {"folder": folder, "brand": shop, "now": NOW, "progress": books.QUIET}
+    async with db.atomic(shop.id):
+        await importing.take_in(**taking)
+        placing = asyncio.create_task(_outside(place(shop)))
+        await asyncio.sleep(0.3)
+        assert not placing.done()
+    with pytest.raises(sale.OrderExistsError):
+        await placing
+    async with db.atomic(shop.id):
+        await place(shop, "O2")
+        (folder / "orders.csv").write_text(
+            (folder / "orders.csv").read_text(encoding="utf-8").replace("O1,", "O2,"), encoding="utf-8"
+        )
+        arriving = asyncio.create_task(_outside(importing.take_in(**taking)))
+        await asyncio.sleep(0.6)
+        assert not arriving.done()
+    with pytest.raises(order.OrderCollidedError):
+        await arriving
+    assert await books.seen(shop, "SELECT order_no, line_no FROM order_line ORDER BY 1") == [
+        ("O0", "1"),
+        ("O1", "2"),
+        ("O2", "1"),
+    ]
 
 
 async def test_within_a_batch_pending_and_until_when_are_known(shop: Brand) -> None:

@@ -145,6 +145,18 @@ async def test_a_line_is_given_the_days_of_its_sku(brand: Brand) -> None:
     assert found == [(1, "available", None), (2, "delivered", dt.date(2026, 12, 22))]
 
 
+async def test_of_a_package_no_more_cards_of_a_sku_are_named_than_its_units_take(brand: Brand) -> None:
+    pool = await warehouse.opened(brand, "R1")
+    gifts = await warehouse.stocked(brand, *[NEVER] * 4, sku="gift", pool=pool)
+    await warehouse.stocked(brand, NEVER, NEVER, pool=pool)
+    await warehouse.sold(brand, "O1", ("1", "box", 2))
+    with pytest.raises(draw.CardElsewhereError):
+        await warehouse.refunded(brand, "O1", "1", 1, 1, (gifts, 1), (gifts, 2), (gifts, 3))
+    assert await warehouse.states(brand, gifts) == ["delivered"] * 4
+    assert await warehouse.refunded(brand, "O1", "1", 1, 1, (gifts, 1), (gifts, 3)) == (3, 0, 0)
+    assert await warehouse.states(brand, gifts) == ["available", "delivered", "available", "delivered"]
+
+
 async def test_a_card_named_at_a_refund_is_of_the_line_and_named_once(brand: Brand) -> None:
     own = await opened(brand, "R1")
     number = await stocked(brand, *[NEVER] * 4, pool=own)

@@ -43,7 +43,7 @@ def test_every_role_is_played_in_both_brands_and_one_person_has_several() -> Non
     for brand in brands:
         owners = [player for player in demo_people.PLAYERS if demo_people.Part(brand=brand, role="owner") in player.parts]
         assert len(owners) == 2
-    assert len({player.login for player in demo_people.PLAYERS}) == len(demo_people.PLAYERS) == 25
+    assert len({player.login for player in demo_people.PLAYERS}) == len(demo_people.PLAYERS) == 28
 
 
 def test_a_parent_a_child_and_a_sibling_have_people() -> None:

@@ -28,6 +28,21 @@ def test_what_cannot_be_called(typed: str) -> None:
         phone.normalised(typed, region="CN")
 
 
+@pytest.mark.parametrize(
+    ("number", "texted"),
+    [
+        ("+8613805712264", True),
+        ("+14155552671", True),
+        ("+85291234567", True),
+        ("+862162888888", False),
+        ("+447012345678", False),
+        ("+18005551234", False),
+    ],
+)
+def test_what_text_messages_reach(number: str, texted: bool) -> None:  # noqa: FBT001 - what is expected
+    assert phone.takes_texts(number) is texted
+
+
 def test_a_currency_of_several_countries_names_none() -> None:
     assert (phone.region("EUR"), phone.prefix("EUR"), phone.prefix("CNY")) == (None, None, "+86")
     with pytest.raises(phone.PhoneInvalidError):

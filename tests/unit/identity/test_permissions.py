@@ -85,7 +85,9 @@ def test_an_operator_sees_no_books() -> None:
 
 
 def test_whoever_moves_money_or_gives_rights_needs_the_second_factor() -> None:
-    risky = {name for pair in permissions.APPROVALS.values() for name in pair} | {"runs.compute", "brands.create", "keys.manage"}
+    # a shop clerk asks for what was redeemed at the own terminal, and somebody else allows it
+    asked = {name for pair in permissions.APPROVALS.values() for name in pair} - {"redemptions.request"}
+    risky = asked | {"runs.compute", "brands.create", "keys.manage"}
     assert {role for role in ROLES if permissions.GIVEN[role] & risky} == permissions.STRICT_ROLES
 
 

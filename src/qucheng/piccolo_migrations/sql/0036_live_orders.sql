@@ -27,6 +27,8 @@ BEGIN
         SELECT current_brand(), coalesce(max(number), 0) + 1, at, true, true FROM intake WHERE brand_id = current_brand()
         ON CONFLICT DO NOTHING;
     END LOOP;
+    -- after the other, for who holds this one has its intake and waits for no delivery: see meet_live_orders()
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended(current_brand()::text || ':order', 0));
     RETURN found;
 END $$;
 
@@ -52,6 +54,18 @@ BEGIN
         OR EXISTS (SELECT 1 FROM refund WHERE brand_id = current_brand() AND intake = of_intake)
         OR EXISTS (SELECT 1 FROM fulfilment WHERE brand_id = current_brand() AND intake = of_intake);
 END $$;
+
+-- At the end of a delivery: live orders that are being placed are waited for, and those that come after it wait. Without an open intake
+-- there are none: the first waits for the number of the delivery.
+CREATE FUNCTION meet_live_orders() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM require_read_committed();
+    IF EXISTS (SELECT 1 FROM intake WHERE brand_id = current_brand() AND open) THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended(current_brand()::text || ':order', 0));
+    END IF;
+END $$;
+REVOKE EXECUTE ON FUNCTION meet_live_orders() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION meet_live_orders() TO qucheng_app;
 
 -- An intake is closed once, and accrued after that.
 CREATE FUNCTION check_intake_step() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$

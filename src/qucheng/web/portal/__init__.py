@@ -30,6 +30,7 @@ ROUTES = (
     sell.form,
     sell.sell,
     sell.receipt,
+    sell.send_link,
     links.show,
     links.create,
     links.one,

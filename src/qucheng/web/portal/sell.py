@@ -11,8 +11,8 @@ from litestar import Request, Response, get, params, post
 from litestar.exceptions import NotFoundException
 
 from qucheng.catalog import price_errors, quote
-from qucheng.core import clock, errors, phone
-from qucheng.orders import manual_sale, order_number, sale, sales_setting
+from qucheng.core import clock, errors, mail_address, phone
+from qucheng.orders import delivery, manual_sale, order_number, sale, sales_setting
 from qucheng.stock import queries as stock
 from qucheng.web import auth, guards, pages, selling_words
 from qucheng.web import site as sites
@@ -23,7 +23,7 @@ LIST, NEW = "/portal/sell", "/portal/sell/new"
 PAGE = 20
 LONGEST_TEXT = 80
 CODE = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
-FIELDS = ("sku", "channel", "quantity", "phone", "unit", "order_no")
+FIELDS = ("sku", "channel", "quantity", "phone", "email", "unit", "order_no")
 NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 LONGEST_QUANTITY = 4
 QUOTE_REFUSED = (
@@ -51,6 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     quantity: int
     phone: str
+    email: str
     unit_minor: int
     order_no: str
 
@@ -101,6 +102,7 @@ async def sell(request: Request[Any, Any, Any]) -> Response[Any]:
         return await _confirmation(request, own, given, asked, refusal)
     except (
         phone.PhoneInvalidError,
+        mail_address.MailAddressInvalidError,
         manual_sale.QuantityError,
         manual_sale.ManualOffError,
         manual_sale.DayLimitError,
@@ -115,24 +117,48 @@ async def sell(request: Request[Any, Any, Any]) -> Response[Any]:
 @get("/portal/sell/{order_no:str}", opt=guards.page("own.sales.create"))
 async def receipt(request: Request[Any, Any, Any], order_no: params.FromPath[str]) -> Response[Any]:
     """To be printed or shown to the buyer: nothing on it is for the reseller alone."""
+    return await _receipt(request, await shown.own(request), order_no)
+
+
+@post("/portal/sell/{order_no:str}/link", opt=guards.page("own.sales.create", form=LIST), status_code=200)
+async def send_link(request: Request[Any, Any, Any], order_no: params.FromPath[str]) -> Response[Any]:
+    """The buyer has lost the message: another is sent, with a link in the place of the one before."""
     own = await shown.own(request)
+    made = await _made(own, order_no)
+    try:
+        await delivery.resend(
+            brand=own.brand, order_no=made.order_no, keys=sites.of(request).keys, actor=auth.actor(request), now=clock.now()
+        )
+    except (delivery.LinkNotSentError, delivery.LinkSentError) as refusal:
+        return await _receipt(request, own, order_no, refusal.status, [selling_words.fault(request, refusal)])
+    return pages.elsewhere(f"{LIST}/{made.order_no}?done=link")
+
+
+async def _made(own: shown.Own, order_no: str) -> sale.Sale:
     if CODE.fullmatch(order_no) is None:
         raise NotFoundException
     try:
-        made = await sale.read(brand_id=own.brand.id, order_no=order_no, reseller=own.reseller)
+        return await sale.read(brand_id=own.brand.id, order_no=order_no, reseller=own.reseller)
     except sale.OrderUnknownError:
         raise NotFoundException from None
-    words = pages.words(request)
+
+
+async def _receipt(
+    request: Request[Any, Any, Any], own: shown.Own, order_no: str, status: int = 200, faults: list[pages.Fault] | tuple[()] = ()
+) -> Response[Any]:
+    made, words = await _made(own, order_no), pages.words(request)
     skus = [line.sku for line in made.lines]
     return await shown.view(
         request,
         "sell_receipt.html",
         own,
+        status=status,
+        faults=faults,
         sale=made,
         total_minor=sum(line.net_minor for line in made.lines),
         names=await sale_names(own, skus),
         stock=words.gettext(STOCK[made.stock_state]),
-        done=request.query_params.get("done") == "sold",
+        done=request.query_params.get("done") if not faults else None,
     )
 
 
@@ -151,6 +177,7 @@ async def _sold(request: Request[Any, Any, Any], own: shown.Own, asked: Asked) -
         quantity=asked.quantity,
         unit_minor=asked.unit_minor,
         number=asked.phone,
+        email=asked.email,
         order_no=asked.order_no,
         keys=sites.of(request).keys,
         actor=auth.actor(request),
@@ -194,6 +221,7 @@ async def _confirmation(
 ) -> Response[Any]:
     """Raises what stands against it."""
     called = phone.normalised(asked.phone, region=phone.region(own.brand.currency))
+    address = mail_address.normalised(asked.email) if asked.email else ""
     if not 0 < asked.quantity <= manual_sale.MOST_UNITS:
         raise manual_sale.QuantityError(given["quantity"])
     if (await sales_setting.read(brand_id=own.brand.id, reseller=own.reseller)).manual_sale == "off":
@@ -211,8 +239,8 @@ async def _confirmation(
         "sell_confirm.html",
         own,
         status=refusal.status if refusal is not None else 200,
-        given={**given, "phone": called, "unit": str(priced.unit_minor)},
-        masked=phone.masked(called),
+        given={**given, "phone": called, "email": address, "unit": str(priced.unit_minor)},
+        masked=" · ".join([phone.masked(called), *([mail_address.masked(address)] if address else [])]),
         offer=offer,
         in_stock=await _in_stock(own, offer),
         priced=priced,
@@ -240,6 +268,7 @@ def _asked(given: dict[str, str]) -> Asked:
         channel=given["channel"],
         quantity=int(quantity) if NUMBER.fullmatch(quantity) and len(quantity) <= LONGEST_QUANTITY else 0,
         phone=given["phone"],
+        email=given["email"],
         unit_minor=int(unit) if NUMBER.fullmatch(unit) else 0,
         order_no=given["order_no"],
     )

@@ -98,6 +98,12 @@ def plain(value: int, decimals: int) -> str:
     return money.format_display(value, decimals)
 
 
+def worth(value: int, decimals: int) -> str:
+    """A face value: without a fraction where it has none."""
+    whole, part = divmod(value, 10**decimals)
+    return plain(value, decimals) if part else f"{whole:,}"
+
+
 def axis(value: int, brand: Brand, words: texts.Texts) -> str:
     """On the axis of a chart only: thousands and 万 are shortened."""
     whole = value // 10**brand.decimals

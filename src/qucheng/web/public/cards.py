@@ -26,6 +26,7 @@ HEADERS = {"x-robots-tag": "noindex, nofollow"}
 PURPOSE = "by the buyer's link"
 LONGEST = 100
 LINK = re.compile(r"/c/[A-Za-z0-9_-]+")
+CODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{6}(?![0-9A-Za-z])")
 REFUSED = (
     secret_reveal.NothingToShowError,
     secret_reveal.RevealQuotaError,
@@ -70,7 +71,7 @@ async def messages(request: Request[Any, Any, Any]) -> Response[Any]:
     if site.settings.production:
         raise NotFoundException
     port = sms.Simulator(site.settings.var / sms.FOLDER, site.keys)
-    found = [(each, LINK.search(each.text)) for each in port.messages()]
+    found = [(each, LINK.search(each.text), CODE.search(each.text)) for each in port.messages()]
     return await pages.view(request, "consumer/messages.html", headers=HEADERS, found=found)
 
 

@@ -10,10 +10,10 @@ from litestar import Request, Response, get, params, post
 from litestar.exceptions import NotFoundException
 
 from qucheng.catalog import price_errors, quote, shelf
-from qucheng.core import clock, limits, payment_port, phone
+from qucheng.core import clock, limits, mail_address, payment_port, phone
 from qucheng.identity import brand as brands
 from qucheng.identity.brand import Brand
-from qucheng.orders import order_number, payment, sale, sales_link, sales_setting
+from qucheng.orders import delivery, order_number, payment, sale, sales_link, sales_setting
 from qucheng.stock import reservation
 from qucheng.web import auth, guards, pages, qr_codes, selling_words
 from qucheng.web import site as sites
@@ -29,10 +29,12 @@ LOOKS = limits.Limit(name="order-look", count=120, seconds=300)
 SENT = limits.Limit(name="order-page", count=10, seconds=600, closed_when_down=True)
 # somebody may type another's number: few orders for each
 PHONES = limits.Limit(name="order-phone", count=10, seconds=3600, closed_when_down=True)
+RESENT = limits.Limit(name="order-link", count=10, seconds=3600, closed_when_down=True)
 ASKED = limits.Limit(name="order-check", count=20, seconds=600, closed_when_down=True)
 HEADERS = {"x-robots-tag": "noindex, nofollow"}
 REFUSED = (
     phone.PhoneInvalidError,
+    mail_address.MailAddressInvalidError,
     payment.QuantityError,
     payment.PaymentTakenError,
     payment_port.NoOnlinePaymentError,
@@ -66,7 +68,7 @@ async def form(request: Request[Any, Any, Any], code: params.FromPath[str]) -> R
 async def order(request: Request[Any, Any, Any], code: params.FromPath[str]) -> Response[Any]:
     """Sent twice it is one order; the payer goes on to where it is paid."""
     behind, sent, site = await _behind(code), await pages.form(request), sites.of(request)
-    given = {name: shown.typed(sent.get(name)) for name in ("sku", "quantity", "phone", "order_no")}
+    given = {name: shown.typed(sent.get(name)) for name in ("sku", "quantity", "phone", "email", "order_no")}
     try:
         await site.limit(SENT, subject=auth.network(request))
         called = phone.normalised(given["phone"], region=phone.region(behind.brand.currency))
@@ -78,6 +80,7 @@ async def order(request: Request[Any, Any, Any], code: params.FromPath[str]) -> 
             sku=given["sku"],
             quantity=int(given["quantity"]) if given["quantity"].isdecimal() and len(given["quantity"]) < len("10000") else 0,
             number=called,
+            email=given["email"],
             locale=pages.language_of(request),
             keys=site.keys,
             actor=auth.actor(request),
@@ -94,6 +97,29 @@ async def state(
     request: Request[Any, Any, Any], code: params.FromPath[str], payment_id: params.FromPath[uuid.UUID]
 ) -> Response[Any]:
     await sites.of(request).limit(LOOKS, subject=auth.network(request))
+    return await _state(request, code, payment_id)
+
+
+async def _send_link(request: Request[Any, Any, Any], code: str, payment_id: uuid.UUID) -> Response[Any]:
+    """Another message to the number and the address of the order: whoever has this page learns neither."""
+    brand, _, found = await _found(code, payment_id)
+    try:
+        await sites.of(request).limit(RESENT, subject=auth.network(request))
+        await delivery.resend(
+            brand=brand, order_no=found.order_no, keys=sites.of(request).keys, actor=auth.actor(request), now=clock.now()
+        )
+    except (delivery.LinkNotSentError, delivery.LinkSentError, limits.LimitedError, limits.LimiterDownError) as refusal:
+        return await _state(request, code, payment_id, refusal.status, [selling_words.fault(request, refusal)])
+    return pages.elsewhere(f"{request.url.path}?done=link")
+
+
+async def _state(
+    request: Request[Any, Any, Any],
+    code: str,
+    payment_id: uuid.UUID,
+    status: int = 200,
+    faults: list[pages.Fault] | tuple[()] = (),
+) -> Response[Any]:
     brand, link, found = await _found(code, payment_id)
     made = None
     if found.placed_at is not None:
@@ -103,6 +129,9 @@ async def state(
     return await pages.view(
         request,
         "consumer/order_state.html",
+        status=status,
+        faults=faults,
+        done=request.query_params.get("done") == "link" and not faults,
         headers=HEADERS,
         brand=brand,
         link=link,
@@ -122,7 +151,9 @@ async def state(
 async def check(
     request: Request[Any, Any, Any], code: params.FromPath[str], payment_id: params.FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """The buyer says that it was paid, or that it did not go on: the provider is asked."""
+    """The buyer says that it was paid, or that it did not go on: the provider is asked. Or the buyer has lost the link."""
+    if (await pages.form(request)).get("step") == "link":
+        return await _send_link(request, code, payment_id)
     await sites.of(request).limit(ASKED, subject=auth.network(request))
     brand, link, found = await _found(code, payment_id)
     if found.state == "created":
@@ -201,7 +232,7 @@ async def _form(
         offers=behind.offers,
         articles=await shelf.articles(brand_id=brand.id, reseller=behind.link.reseller, skus=skus),
         online=setting.provider != "null",
-        given={**dict.fromkeys(("sku", "quantity", "phone"), ""), **given},
+        given={**dict.fromkeys(("sku", "quantity", "phone", "email"), ""), **given},
         order_no=fresh,
         prefix=phone.prefix(brand.currency),
         minutes=payment.KEPT.seconds // 60,
