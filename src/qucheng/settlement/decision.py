@@ -12,7 +12,7 @@ from qucheng.identity import brand as brands
 from qucheng.identity import legal_opinion, permissions, policy_value
 from qucheng.identity import membership as memberships
 from qucheng.redemption import reversal
-from qucheng.settlement import adjustment, issuance
+from qucheng.settlement import adjustment, issuance, late_reversal
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -37,7 +37,7 @@ EXECUTORS: dict[str, Executor] = {
     plan_publish.ACTION: plan_publish.execute,
     legal_opinion.ACTION: legal_opinion.execute,
     policy_value.ACTION: policy_value.execute,
-    reversal.ACTION: reversal.execute,
+    reversal.ACTION: late_reversal.execute,
 }
 
 

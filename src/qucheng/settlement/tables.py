@@ -215,3 +215,15 @@ class DocumentFile(Table, tablename="document_file", db=db.ENGINE, tags=["raw"])
     bytes = BigInt(default=None, null=True)
     reason = Text(default=None, null=True)
     made_at = Timestamptz(default=None, null=False)
+
+
+class LateReversal(Table, tablename="late_reversal", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    redemption = UUID(primary_key=True, default=None)
+    order_no = Text(default=None, null=False)
+    line_no = Text(default=None, null=False)
+    batch = Integer(default=None, null=False)
+    number = Integer(default=None, null=False)
+    reversed_at = Timestamptz(default=None, null=False)
+    started_minor = BigInt(default=None, null=False)
+    matured_minor = BigInt(default=None, null=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from qucheng.identity import approval as approvals
@@ -88,6 +90,8 @@ def headline(asked: approvals.Approval, brand: Brand) -> str:
         return f"{said['reseller']} · {facts.figure(brand, said['amount_minor'])}"
     if asked.action == "plan.publish":
         return f"{brand.code}-plan-{said['version']} · {said['effective_on']}"
+    if asked.action == "redemption.reverse":
+        return str(said["card"])
     if asked.action == "prices.publish":
         return f"{said['version']} · {said['effective_on']}"
     return ""
@@ -111,6 +115,8 @@ async def rows(asked: approvals.Approval, brand: Brand, words: texts.Texts, keys
 def _value(brand: Brand, name: str, value: object) -> str:
     if name.endswith("_minor") and isinstance(value, int):
         return facts.figure(brand, value)
+    if name == "redeemed_at" and isinstance(value, str):
+        return f"{dt.datetime.fromisoformat(value).astimezone(zoneinfo.ZoneInfo(brand.time_zone)):%Y-%m-%d %H:%M}"
     if name.endswith("_ppm") and isinstance(value, int):
         return plan_rates.of_ppm(value)
     return ", ".join(map(str, value)) or "—" if isinstance(value, list) else str(value)

@@ -12,11 +12,12 @@ from qucheng.core import clock
 from qucheng.identity.brand import Brand
 from qucheng.insight import exceptions
 from qucheng.web import auth, guards, pages, refusals, texts
-from qucheng.web.finance import books, desk
+from qucheng.web.finance import adjustments, books, desk
 from qucheng.web.texts import n_
 
 LIST, REVIEW = "/exceptions", "/exceptions/review"
 RESOLVES = "exceptions.resolve"
+ADJUSTS = "adjustments.request"
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -78,6 +79,13 @@ WORDS: dict[exceptions.Kind, Words] = {
     "stock.expiry": Words(
         n_("Cards that expire soon"), "hourglass", n_("%(sku)s in the pool of %(place)s: cards to sell, the first until %(day)s: %(cards)s."), None, ""
     ),
+    "redemption.reversed": Words(
+        n_("Redemptions taken back late"),
+        "undo-2",
+        n_("Card %(card)s of order %(order)s, sold by %(name)s: its redemption was taken back after it had counted for the hold. The commission of the line %(what)s."),
+        None,
+        "",
+    ),
     "payment.problem": Words(
         n_("Payments without an order"),
         "wallet",
@@ -122,19 +130,28 @@ REQUESTS = {
 }
 FLAGS = {
     "order.capped": n_("past the cap on commissions"),
+    "order.not_for_sale": n_("where the seller may not sell it, or without a price there"),
     "order.price_deviates": n_("at another price than agreed"),
     "order.self_purchase": n_("bought by the seller or by somebody above it"),
+}
+HOLDS = {
+    "over": n_("had matured by then"),
+    "running": n_("was still held"),
+    "waiting": n_("had not begun to mature"),
 }
 # the work of which the pages tell more
 WORK = {"settlement.": "/runs", "document.": "/runs", "bundle.": "/uploads", "export.": "/exports"}
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """adjusted: where an adjustment for it is asked for, which puts an end to it as well."""
+
     sentence: str
     item: exceptions.Item
     address: str | None
     step: str
     reviewed: bool
+    adjusted: str | None = None
 
 
 @get(LIST, opt=guards.page("exceptions.read"))
@@ -142,13 +159,14 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
     brand, words = await books.brand_of(request), pages.words(request)
     groups = await exceptions.listing(brand=brand, now=clock.now())
     seen = await exceptions.reviews(brand=brand)
-    may = RESOLVES in auth.principal(request).permissions
+    permitted = auth.principal(request).permissions
+    may, adjusts = RESOLVES in permitted, ADJUSTS in permitted
     return await pages.view(
         request,
         "finance/exceptions.html",
         brand=brand,
         groups=[
-            (group, words.gettext(WORDS[group.kind].title), WORDS[group.kind].drawing, [_shown(words, brand, item, may) for item in group.items])
+            (group, words.gettext(WORDS[group.kind].title), WORDS[group.kind].drawing, [_shown(words, brand, item, may, adjusts) for item in group.items])
             for group in groups
         ],
         total=sum(group.count for group in groups),
@@ -200,9 +218,9 @@ async def _review(
     )
 
 
-def _shown(words: texts.Texts, brand: Brand, item: exceptions.Item, may: bool) -> Shown:  # noqa: FBT001
+def _shown(words: texts.Texts, brand: Brand, item: exceptions.Item, may: bool, adjusts: bool = False) -> Shown:  # noqa: FBT001, FBT002
     said, facts = WORDS[item.kind], item.facts
-    what = REQUESTS.get(facts.get("action", "")) or FLAGS.get(facts.get("flag", ""))
+    what = REQUESTS.get(facts.get("action", "")) or FLAGS.get(facts.get("flag", "")) or HOLDS.get(facts.get("hold", ""))
     sentence = words.gettext(said.sentence) % {**facts, "what": words.gettext(what) if what else facts.get("action", "")}
     reviewed = may and item.kind in exceptions.SEEN
     address, step = None, words.gettext(said.step) if said.step else ""
@@ -214,4 +232,8 @@ def _shown(words: texts.Texts, brand: Brand, item: exceptions.Item, may: bool) -
     elif reviewed:
         address = f"{REVIEW}?{parse.urlencode({'kind': item.kind, 'subject': item.subject})}"
         step = words.gettext("Note what you found")
-    return Shown(sentence=sentence, item=item, address=address, step=step, reviewed=reviewed)
+    adjusted = None
+    if adjusts and item.kind == "redemption.reversed":
+        about = {"reseller": facts["reseller"], "reason": "correction", "reference": facts["order"]}
+        adjusted = f"{adjustments.NEW}?{parse.urlencode(about)}"
+    return Shown(sentence=sentence, item=item, address=address, step=step, reviewed=reviewed, adjusted=adjusted)

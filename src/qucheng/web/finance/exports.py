@@ -25,6 +25,7 @@ KINDS = {
     "catalog.export": n_("Products"),
     "compliance.pack": n_("Evidence pack"),
     "analytics.export": n_("Analytics"),
+    "redemption.export": n_("Redemptions"),
 }
 MOVING = ("received", "running")
 
