@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -44,13 +45,15 @@ CARD = """
     RETURNING batch, number"""
 
 
-async def by_clients(clients: int, claims: int, one: Callable[[int], Awaitable[None]]) -> float:
-    """How many a second."""
+async def by_clients(clients: int, claims: int, one: Callable[[int], Awaitable[None]], waited: list[float]) -> float:
+    """How many a second; and how long each waited."""
     places = iter(range(claims))
 
     async def client() -> None:
         for place in places:
+            asked = time.perf_counter()
             await one(place)
+            waited.append(time.perf_counter() - asked)
 
     started = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
@@ -78,6 +81,8 @@ async def measured(options: argparse.Namespace) -> None:
 async def in_turn(brand: Brand, pool: int, keys: crypto.Keys, connections: asyncpg.Pool, options: argparse.Namespace) -> None:
     desk = claim.Desk()
     ours, theirs = [], []
+    desk_waits: list[float] = []
+    plain_waits: list[float] = []
     for turn in range(options.rounds + 1):  # the first to warm up
 
         async def at_desk(place: int, turn: int = turn) -> None:
@@ -92,10 +97,16 @@ async def in_turn(brand: Brand, pool: int, keys: crypto.Keys, connections: async
                 if await connection.fetchrow(CARD, brand.id, made, pool, warehouse.TODAY) is None:
                     raise RuntimeError("there are cards, and none was found")
 
-        ours.append(await by_clients(options.clients, options.claims, at_desk))
-        theirs.append(await by_clients(options.clients, options.plain, plain))
-    desk_rate, plain_rate = statistics.median(ours[1:]), statistics.median(theirs[1:])
-    print(f"claims {desk_rate:,.0f} a second, plain {plain_rate:,.0f}: ratio {desk_rate / plain_rate:.1f}")
+        if turn == 1:
+            desk_waits.clear()
+            plain_waits.clear()
+        ours.append(await by_clients(options.clients, options.claims, at_desk, desk_waits))
+        theirs.append(await by_clients(options.clients, options.plain, plain, plain_waits))
+        print(f"round {turn}: {ours[-1]:,.0f} and {theirs[-1]:,.0f} a second, load {os.getloadavg()[0]:.1f}", flush=True)
+    for name, rates, waits in (("claims", ours, desk_waits), ("plain", theirs, plain_waits)):
+        p50, p99 = statistics.median(waits) * 1e3, statistics.quantiles(waits, n=100)[98] * 1e3
+        print(f"{name:<6} {statistics.median(rates[1:]):>7,.0f} a second, answered in {p50:,.0f} ms, p99 {p99:,.0f} ms")
+    print(f"ratio {statistics.median(ours[1:]) / statistics.median(theirs[1:]):.1f} (goal: 15 or more)")
 
 
 async def counted(brand: Brand, options: argparse.Namespace) -> None:

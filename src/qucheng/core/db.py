@@ -108,7 +108,7 @@ async def connected(
     security and the append-only triggers would not hold against it.
     """
     ENGINE.config = {"dsn": url, "server_settings": {"timezone": "UTC", "jit": "off", **(settings or {})}}
-    await ENGINE.start_connection_pool(min_size=1, max_size=pool_size)
+    await ENGINE.start_connection_pool(min_size=1, max_size=pool_size, reset=_left)
     try:
         if not as_owner:
             await _refuse_unsafe_role()
@@ -116,6 +116,12 @@ async def connected(
     finally:
         await ENGINE.close_connection_pool()
         ENGINE.config = {}
+
+
+async def _left(connection: asyncpg.Connection) -> None:
+    """A connection comes back to the pool. What is set here ends with its transaction, so there is nothing to set back after one."""
+    if connection.is_in_transaction():
+        await connection.reset()
 
 
 async def _refuse_unsafe_role() -> None:

@@ -68,8 +68,22 @@ async def take(client: redis.Redis, limit: Limit, *, subject: str, cost: int = 1
         if limit.closed_when_down:
             raise LimiterDownError("This cannot be done for the moment: try again in a few seconds.") from None
         return uncounted(limit)
+    return _decision(limit, allowed=bool(allowed), remaining=remaining, wait=wait, reset=reset)
+
+
+async def take_each(client: redis.Redis, limit: Limit, *, subject: str, times: int) -> list[Decision]:
+    """So many who come at once, and what each would be told if one came after the other; counted in one call where all may."""
+    whole = await take(client, limit, subject=subject, cost=times)
+    if times == 1 or not whole.counted:
+        return [whole] * times
+    if not whole.allowed:
+        return [await take(client, limit, subject=subject) for _ in range(times)]
+    return [msgspec.structs.replace(whole, remaining=whole.remaining + later) for later in reversed(range(times))]
+
+
+def _decision(limit: Limit, *, allowed: bool, remaining: int, wait: int, reset: int) -> Decision:
     return Decision(
-        allowed=bool(allowed),
+        allowed=allowed,
         limit=limit.count,
         remaining=remaining,
         retry_after=-(-wait // SECOND),

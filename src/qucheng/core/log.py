@@ -41,9 +41,7 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
     """Sends everything that this process logs, ours and the libraries', to the stream; stderr where none is given."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[_fields, _line], foreign_pre_chain=[_without_values], use_get_message=False, pass_foreign_args=True
-        )
+        _Lines(processors=[_fields, _line], foreign_pre_chain=[_without_values], use_get_message=False, pass_foreign_args=True)
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -64,6 +62,15 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines(structlog.stdlib.ProcessorFormatter):
+    """Our own lines, of which there is one for each request, go the short way: nobody else formats their records."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if hasattr(record, "_name") and isinstance(record.msg, dict):
+            return _line(None, record._name, _fields(None, record._name, {**record.msg, "_record": record}))  # noqa: SLF001 - structlog's
+        return super().format(record)
 
 
 def described(error: BaseException) -> list[dict[str, Any]]:

@@ -50,14 +50,22 @@ def text_to_sign(request: Signed) -> str:
 
 
 def sign(request: Signed, secret: str) -> str:
-    return hmac.new(secret.encode(), text_to_sign(request).encode(), "sha256").hexdigest()
+    return sign_text(text_to_sign(request), secret)
+
+
+def sign_text(text: str, secret: str) -> str:
+    return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()
 
 
 def right(request: Signed, secrets: list[str]) -> bool:
+    return right_text(text_to_sign(request), request.signature, secrets)
+
+
+def right_text(text: str, signature: str, secrets: list[str]) -> bool:
     """With any of the secrets; all are tried, so that the time taken does not tell which it was."""
     found = False
     for secret in secrets:
-        found |= hmac.compare_digest(sign(request, secret), request.signature)
+        found |= hmac.compare_digest(sign_text(text, secret), signature)
     return found
 
 

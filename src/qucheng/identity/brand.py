@@ -11,6 +11,8 @@ import msgspec
 from qucheng.core import db, errors
 from qucheng.identity import tables
 
+MOST_KNOWN = 1000
+
 
 class BrandUnknownError(errors.RefusedError):
     code: ClassVar[str] = "brand.unknown"
@@ -56,6 +58,9 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     withholding: Literal["none", "cn-labor", "cn-platform"]
 
 
+_KNOWN: dict[uuid.UUID, Brand] = {}
+
+
 async def create(*, brand: Brand) -> None:
     """Stores a brand that was read from its bundle; its limits have been checked against the policy."""
     async with db.atomic(brand.id):
@@ -75,6 +80,16 @@ async def read(brand_id: uuid.UUID) -> Brand:
     if row is None:
         raise BrandUnknownError(f"There is no brand {brand_id}.")
     return Brand(**dict(row))
+
+
+async def known(brand_id: uuid.UUID) -> Brand:
+    """As read(), and remembered by this process: the app's role has no right to change the row of a brand."""
+    found = _KNOWN.get(brand_id)
+    if found is None:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        found = _KNOWN[brand_id] = await read(brand_id)
+    return found
 
 
 async def named(code: str) -> Brand | None:

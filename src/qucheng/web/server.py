@@ -8,9 +8,10 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import ClassVar
 
+import litestar
 import uvicorn
 
 from qucheng import app
@@ -48,25 +49,29 @@ async def serve(*, settings: Settings, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it has begun. Raises AddressTakenError where another has the port."""
     with contextlib.closing(reserve(host, port)) as taken:
         async with platform.entered(settings, pool_size=POOL_SIZE):
-            config = uvicorn.Config(
-                app.create_app(settings),
-                timeout_graceful_shutdown=FINISH_SECONDS,
-                limit_concurrency=MOST_AT_ONCE,
-                h11_max_incomplete_event_size=LARGEST_HEAD,
-                log_config=None,
-                access_log=False,
-                # uvicorn by itself believes whoever is on this machine
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=list(settings.trusted_proxies),
-                server_header=False,
-                ws="none",
-            )
+            config = configured(app.create_app(settings), trusted_proxies=settings.trusted_proxies)
             log.info("serves on %s port %s", *taken.getsockname()[:2])
             try:
                 await Server(config).serve(sockets=[taken])
             except OSError as error:
                 raise _refusal(error, host, port) from error
     log.info("stopped in order")
+
+
+def configured(served: litestar.Litestar, *, trusted_proxies: Sequence[str]) -> uvicorn.Config:
+    return uvicorn.Config(
+        served,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+        limit_concurrency=MOST_AT_ONCE,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        log_config=None,
+        access_log=False,
+        # uvicorn by itself believes whoever is on this machine
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        server_header=False,
+        ws="none",
+    )
 
 
 def reserve(host: str, port: int) -> socket.socket:

@@ -9,9 +9,11 @@ from urllib import parse
 import msgspec
 from redis import asyncio as redis
 
-from qucheng.core import crypto, errors, limits, servers
+from qucheng.core import crypto, errors, limits, servers, together
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from litestar.connection import ASGIConnection
 
     from qucheng.core.settings import Settings
@@ -27,6 +29,7 @@ class Site:
         self.public = parse.urlsplit(settings.public_url or "")
         self._client: redis.Redis | None = None
         self._connecting = asyncio.Lock()
+        self._takers = together.Together(self._take_for)
 
     def secure(self, connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
         """Cookies go over https only. Plain ones are for a demo on this machine, and never where an https address is published."""
@@ -46,15 +49,17 @@ class Site:
     async def take(self, limit: limits.Limit, *, subject: str) -> limits.Decision:
         """Raises limits.LimiterDownError where nobody counts and the limit is closed then; an open one lets everything pass."""
         try:
-            return await limits.take(
-                await self._counter(), msgspec.structs.replace(limit, closed_when_down=True), subject=subject
-            )
+            return await self._takers.ask((limit, subject), None)
         except limits.LimiterDownError:
             if self.settings.redis_url is None:  # an embedded server that was started again has another port
                 await self.close()
             if limit.closed_when_down:
                 raise
             return limits.uncounted(limit)
+
+    async def _take_for(self, place: tuple[limits.Limit, str], asked: Sequence[None]) -> list[limits.Decision]:
+        limit = msgspec.structs.replace(place[0], closed_when_down=True)
+        return await limits.take_each(await self._counter(), limit, subject=place[1], times=len(asked))
 
     async def _counter(self) -> redis.Redis:
         """Raises limits.LimiterDownError where there is none and none can be started."""

@@ -49,6 +49,14 @@ async def test_what_is_taken_at_once_ends_at_the_limit(client: redis.Redis) -> N
     assert (await limits.take(client, hourly, subject="b")).allowed
 
 
+async def test_many_at_once_are_told_what_they_would_be_one_by_one(client: redis.Redis) -> None:
+    hourly = limit(5, 3600)
+    found = await limits.take_each(client, hourly, subject="a", times=3)
+    assert [(each.allowed, each.remaining) for each in found] == [(True, 4), (True, 3), (True, 2)]
+    found = await limits.take_each(client, hourly, subject="a", times=4)
+    assert [(each.allowed, each.remaining) for each in found] == [(True, 1), (True, 0), (False, 0), (False, 0)]
+
+
 async def test_some_is_given_back_with_time(client: redis.Redis) -> None:
     quick = limit(4, 2)  # one each half second
     started = time.monotonic()

@@ -127,7 +127,7 @@ HIDDEN_COLUMNS = {
             "approved_at",
         )
     },
-    "sale": {"phone_cipher", "phone_fingerprint", "placed_by", "api_key", "content_sha256"},
+    "sale": {"phone_cipher", "phone_fingerprint", "mail_cipher", "mail_fingerprint", "placed_by", "api_key", "content_sha256"},
     "dispute": {"decided_by"},
     "notification": {"mail", "mailed_at"},
     "invitation": {"token_hash", "login_hash"},
@@ -144,7 +144,7 @@ HIDDEN_COLUMNS = {
     "allocation_request": {"act", "decided_by"},
     "stock_case": {"substitute", "note", "closed_by"},
     "sales_setting": {"changed_at", "changed_by"},
-    "payment": {"phone_cipher", "phone_mark", "locale", "reservation", "pay_address", "provider_no", "asked_at"},
+    "payment": {"phone_cipher", "phone_mark", "mail_cipher", "locale", "reservation", "pay_address", "provider_no", "asked_at"},
 }
 ADDED = {
     ("dispute", "INSERT"),

@@ -35,8 +35,11 @@ BEGIN
 END $$;
 CREATE TRIGGER claim_offer_step BEFORE UPDATE ON claim_offer FOR EACH ROW EXECUTE FUNCTION check_claim_offer_step();
 
+CREATE TRIGGER never_taken_out BEFORE DELETE OR TRUNCATE ON claim_offer FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 -- One claim for each person and period. subject_hash: who, by a keyed fingerprint. Which card it is, the card says. The key of the
--- request stands with what it did: whoever sends it again is given this claim.
+-- request stands with what it did: whoever sends it again is given this claim. That its offer is there is known by who counts them: a
+-- reference of each row would be a look for each of those who are served together.
 CREATE TABLE claim (
     brand_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -50,16 +53,21 @@ CREATE TABLE claim (
     PRIMARY KEY (brand_id, id),
     CONSTRAINT claim_person_unique UNIQUE (brand_id, offer, subject_hash, period),
     CONSTRAINT claim_request_unique UNIQUE (brand_id, api_key, idempotency_key),
-    CONSTRAINT claim_offer_reference FOREIGN KEY (brand_id, offer) REFERENCES claim_offer,
     CONSTRAINT claim_api_key_reference FOREIGN KEY (brand_id, api_key) REFERENCES api_key,
     CONSTRAINT claim_request_check CHECK (num_nonnulls(api_key, idempotency_key, request_hash) IN (0, 3))
 );
 CALL protect('claim', true);
 
 CREATE FUNCTION count_claims() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    counted integer;
 BEGIN
     UPDATE claim_offer o SET taken = o.taken + f.claims FROM (SELECT brand_id, offer, count(*) AS claims FROM fresh GROUP BY 1, 2) f
     WHERE o.brand_id = f.brand_id AND o.code = f.offer;
+    GET DIAGNOSTICS counted = ROW_COUNT;
+    IF counted <> (SELECT count(*) FROM (SELECT DISTINCT brand_id, offer FROM fresh) f) THEN
+        RAISE EXCEPTION 'a claim is of an offer that is there' USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'claim_offer_reference';
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER claim_counted AFTER INSERT ON claim REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION count_claims();
@@ -76,9 +84,14 @@ DECLARE
     ours uuid := current_brand();
     offer claim_offer;
     this_period text;
-    wanted bigint[];
-    places tid[];
     turns bigint[];
+    takers uuid[];
+    persons bytea[];
+    callers uuid[];
+    names text[];
+    hashes bytea[];
+    places tid[];
+    served integer := 0;
     batches integer[];
     numbers integer[];
 BEGIN
@@ -90,34 +103,42 @@ BEGIN
     PERFORM lock_stock(ARRAY[offer.sku], ARRAY[offer.pool]);
     this_period := CASE offer.period WHEN 'ever' THEN 'ever' WHEN 'month' THEN to_char(today, 'YYYY-MM') ELSE to_char(today, 'YYYY-MM-DD') END;
     IF at >= offer.starts_at AND at < offer.ends_at THEN
-        wanted := ARRAY(
-            SELECT min(a.turn) FROM unnest(subjects, keys, key_names) WITH ORDINALITY a (subject, key, key_name, turn)
-            WHERE (SELECT c.id FROM claim c WHERE c.brand_id = ours AND c.offer = of_offer AND c.subject_hash = a.subject AND c.period = this_period LIMIT 1) IS NULL
-                AND (SELECT c.id FROM claim c WHERE c.brand_id = ours AND c.api_key = a.key AND c.idempotency_key = a.key_name LIMIT 1) IS NULL
-            GROUP BY a.subject ORDER BY 1 LIMIT offer.quota - offer.taken);
+        SELECT array_agg(f.turn), array_agg(f.id), array_agg(f.subject), array_agg(f.key), array_agg(f.key_name), array_agg(f.request)
+        INTO turns, takers, persons, callers, names, hashes FROM (
+            SELECT * FROM (
+                SELECT DISTINCT ON (a.subject) a.* FROM unnest(ids, subjects, keys, key_names, requests) WITH ORDINALITY a (id, subject, key, key_name, request, turn)
+                WHERE (SELECT c.id FROM claim c WHERE c.brand_id = ours AND c.offer = of_offer AND c.subject_hash = a.subject AND c.period = this_period LIMIT 1) IS NULL
+                    AND (SELECT c.id FROM claim c WHERE c.brand_id = ours AND c.api_key = a.key AND c.idempotency_key = a.key_name LIMIT 1) IS NULL
+                ORDER BY a.subject, a.turn) first
+            ORDER BY turn LIMIT offer.quota - offer.taken) f;
         FOR attempt IN 1 .. 2 LOOP
             places := ARRAY(
                 SELECT d.ctid FROM card d WHERE d.brand_id = ours AND d.sku = offer.sku AND d.pool = offer.pool AND d.state = 'available' AND d.expires_on > today
-                ORDER BY d.expires_on, d.batch, d.number LIMIT cardinality(wanted) FOR NO KEY UPDATE);
-            EXIT WHEN cardinality(places) = cardinality(wanted) OR lapse_stock(at, ARRAY[offer.sku], ARRAY[offer.pool]) = 0;
+                ORDER BY d.expires_on, d.batch, d.number LIMIT coalesce(cardinality(turns), 0));
+            EXIT WHEN cardinality(places) = coalesce(cardinality(turns), 0) OR lapse_stock(at, ARRAY[offer.sku], ARRAY[offer.pool]) = 0;
         END LOOP;
-        wanted := wanted[1:cardinality(places)];
+        served := cardinality(places);
     END IF;
-    IF cardinality(wanted) > 0 THEN
+    IF served > 0 THEN
         PERFORM open_system_act('claim', at);
         INSERT INTO claim (brand_id, id, offer, subject_hash, period, claimed_at, api_key, idempotency_key, request_hash)
-        SELECT ours, a.id, of_offer, a.subject, this_period, at, a.key, a.key_name, a.request
-        FROM unnest(ids, subjects, keys, key_names, requests) WITH ORDINALITY a (id, subject, key, key_name, request, turn) WHERE a.turn = ANY (wanted);
+        SELECT ours, w.id, of_offer, w.subject, this_period, at, w.key, w.key_name, w.request
+        FROM unnest(takers[1:served], persons[1:served], callers[1:served], names[1:served], hashes[1:served]) w (id, subject, key, key_name, request);
+        -- nobody else draws from here now; a card that was stopped all the same is not given
         WITH given AS (
-            UPDATE card c SET state = 'delivered', claim = ids[w.turn],
+            UPDATE card c SET state = 'delivered', claim = w.taker,
                 valid_until = today + (SELECT s.valid_days FROM sku s WHERE s.brand_id = ours AND s.code = offer.sku)
-            FROM unnest(places, wanted) w (place, turn) WHERE c.ctid = w.place RETURNING w.turn, c.batch, c.number
-        ) SELECT array_agg(g.turn), array_agg(g.batch), array_agg(g.number) INTO turns, batches, numbers FROM given g;
-        IF cardinality(turns) IS DISTINCT FROM cardinality(wanted) THEN
+            FROM unnest(places, takers[1:served], turns[1:served]) w (place, taker, turn) WHERE c.ctid = w.place AND c.state = 'available' AND c.pool = offer.pool
+            RETURNING w.turn, w.taker, c.batch, c.number
+        ) SELECT array_agg(g.turn), array_agg(g.taker), array_agg(g.batch), array_agg(g.number) INTO turns, takers, batches, numbers FROM given g;
+        IF cardinality(turns) IS DISTINCT FROM served THEN
             RAISE EXCEPTION 'cards that were found are gone' USING ERRCODE = 'serialization_failure';
         END IF;
+        RETURN QUERY SELECT g.turn, 'claimed', g.id, g.batch, g.number, at FROM unnest(turns, takers, batches, numbers) g (turn, id, batch, number);
     END IF;
-    RETURN QUERY SELECT g.turn, 'claimed', ids[g.turn], g.batch, g.number, at FROM unnest(turns, batches, numbers) g (turn, batch, number);
+    IF served = cardinality(ids) THEN
+        RETURN;
+    END IF;
     -- one look after another, by index: they are few, or there are no cards for them
     RETURN QUERY
         SELECT a.turn, CASE WHEN k.request_hash = a.request THEN 'replayed' WHEN k.id IS NOT NULL THEN 'other_request'
@@ -127,6 +148,24 @@ BEGIN
         LEFT JOIN LATERAL (SELECT c.* FROM claim c WHERE c.brand_id = ours AND c.api_key = a.key AND c.idempotency_key = a.key_name LIMIT 1) k ON true
         LEFT JOIN LATERAL (
             SELECT c.* FROM claim c WHERE c.brand_id = ours AND c.offer = of_offer AND c.subject_hash = a.subject AND c.period = this_period LIMIT 1) s ON true
-        LEFT JOIN LATERAL (SELECT c.batch, c.number FROM card c WHERE c.brand_id = ours AND c.claim = coalesce(k.id, s.id) LIMIT 1) d ON true
-        WHERE turns IS NULL OR a.turn <> ALL (turns);
+        LEFT JOIN LATERAL (SELECT c.batch, c.number FROM card c WHERE c.brand_id = ours AND c.claim = coalesce(k.id, s.id)
+                               AND c.void_reason IS DISTINCT FROM 'faulty' LIMIT 1) d ON true
+        WHERE served = 0 OR a.turn <> ALL (turns);
+END $$;
+
+-- Another card of the same SKU for a claim whose card is faulty, from the pool in which that one is: the offer's. False where it has none.
+CREATE FUNCTION replace_claimed(of_batch integer, of_number integer, today date) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    faulty card;
+    taken integer;
+BEGIN
+    SELECT c.* INTO faulty FROM card c WHERE c.brand_id = current_brand() AND c.batch = of_batch AND c.number = of_number;
+    UPDATE card c SET state = 'delivered', claim = faulty.claim,
+        valid_until = today + (SELECT s.valid_days FROM sku s WHERE s.brand_id = faulty.brand_id AND s.code = faulty.sku)
+    WHERE c.ctid = ANY (ARRAY(
+        SELECT d.ctid FROM card d WHERE d.brand_id = faulty.brand_id AND d.sku = faulty.sku AND d.pool = faulty.pool AND d.state = 'available' AND d.expires_on > today
+        ORDER BY d.expires_on, d.batch, d.number LIMIT 1 FOR NO KEY UPDATE));
+    GET DIAGNOSTICS taken = ROW_COUNT;
+    RETURN taken = 1;
 END $$;

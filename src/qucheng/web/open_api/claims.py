@@ -71,7 +71,7 @@ async def claim_card(request: Request[Any, Any, Any]) -> Response[bytes]:
             request.method.encode(), machines.target(request).encode(), msgspec.json.encode(sent)
         ),
     )
-    brand = await brands.read(caller.brand_id)
+    brand = await brands.known(caller.brand_id)
     made = await _made(brand, sent, _asked(request, brand, sent, asked), live=caller.mode == "live")
     # what the same request made is answered as it was then
     status = CREATED if made.fresh or made.replayed else 200

@@ -25,14 +25,18 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 async def once(
-    request: Request[Any, Any, Any], sent: msgspec.Struct, act: Callable[[], Awaitable[tuple[int, Any]]]
+    request: Request[Any, Any, Any],
+    sent: msgspec.Struct,
+    act: Callable[[], Awaitable[tuple[int, Any]]],
+    *,
+    key: str | None = None,
 ) -> Response[bytes]:
-    """What a test key asks for is tried, answered and not kept."""
+    """What a test key asks for is tried, answered and not kept. key: what the request's own is kept as, where that is another."""
     caller = machines.caller(request)
     reply = await idempotency.once(
         brand_id=caller.brand_id,
         key_id=caller.key_id,
-        key=idempotency.require_key(request.headers.get("idempotency-key")),
+        key=key or idempotency.require_key(request.headers.get("idempotency-key")),
         request=idempotency.fingerprint(request.method.encode(), machines.target(request).encode(), msgspec.json.encode(sent)),
         act=act,
         actor=machines.actor(request),

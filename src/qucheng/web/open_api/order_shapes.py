@@ -102,6 +102,17 @@ class OrderSent(Shape, frozen=True, forbid_unknown_fields=True):
     phone: (
         Annotated[str, Meta(max_length=40, description=n_("The consumer's, to deliver cards."), examples=["13800138000"])] | None
     ) = None
+    email: (
+        Annotated[
+            str,
+            Meta(
+                max_length=200,
+                description=n_("The consumer's: the link to the cards comes there as well."),
+                examples=["li@example.com"],
+            ),
+        ]
+        | None
+    ) = None
     reservation: (
         Annotated[uuid.UUID, Meta(description=n_("Made before the payment; without one the order takes its chance."))] | None
     ) = None

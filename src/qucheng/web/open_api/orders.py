@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get, params, post
 
-from qucheng.core import clock, idempotency, phone
+from qucheng.core import clock, idempotency, mail_address, phone
 from qucheng.identity import brand as brands
 from qucheng.insight import api_sales
 from qucheng.orders import fulfilment, refund, rules, sale
@@ -79,11 +79,15 @@ async def _place(request: Request[Any, Any, Any], brand: Brand, sent: order_shap
     elif sent.reseller not in (None, reseller):
         # another's: for this key there is none
         others.append(reading.Fault(code="reseller.unknown", detail="There is no such reseller.", pointer="/reseller"))
-    number = None
+    number = address = None
     try:
         number = phone.normalised(sent.phone, region=phone.region(brand.currency)) if sent.phone is not None else None
     except phone.PhoneInvalidError as refusal:
         others.append(reading.Fault(code=refusal.code, detail=str(refusal), pointer="/phone"))
+    try:
+        address = mail_address.normalised(sent.email) if sent.email is not None else None
+    except mail_address.MailAddressInvalidError as refusal:
+        others.append(reading.Fault(code=refusal.code, detail=str(refusal), pointer="/email"))
     lines = [
         rules.LineIn(
             line_no=each.line_no or str(place + 1),
@@ -106,6 +110,7 @@ async def _place(request: Request[Any, Any, Any], brand: Brand, sent: order_shap
             paid_at=moving.utc(sent.paid_at, "/paidAt") if sent.paid_at else None,
             keys=sites.of(request).keys,
             phone=number,
+            email=address,
             buyer=sent.buyer,
             reservation=sent.reservation,
             actor=machines.actor(request),

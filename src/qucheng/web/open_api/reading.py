@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import types
 import typing
@@ -78,7 +79,7 @@ async def body(request: Request[Any, Any, Any], form: type[T]) -> T:
 
 def query(request: Request[Any, Any, Any], form: type[T]) -> T:
     """Raises QueryInvalidError with all of its parameters."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
+    fields = _fields(form)
     given: dict[str, str] = {}
     found = []
     for name in dict.fromkeys(request.query_params):
@@ -98,6 +99,12 @@ def query(request: Request[Any, Any, Any], form: type[T]) -> T:
     if found:
         raise QueryInvalidError(found)
     return msgspec.convert(given, form, strict=False)
+
+
+@functools.cache
+def _fields(form: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """By the name under which each is sent."""
+    return {field.encode_name: field for field in msgspec.structs.fields(form)}
 
 
 def _of_parameter(fault: Fault, name: str) -> Fault:
@@ -135,7 +142,7 @@ def _of_struct(value: Any, form: type[msgspec.Struct], pointer: str) -> Iterator
     if not isinstance(value, dict):
         yield Fault(code="type", detail="This is an object.", pointer=pointer)
         return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
+    fields = _fields(form)
     for name, field in fields.items():
         if name in value:
             yield from faults(value[name], field.type, f"{pointer}/{name}")

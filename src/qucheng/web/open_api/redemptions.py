@@ -134,9 +134,10 @@ class _Sent(msgspec.Struct, frozen=True):
 
 @post("/api/v1/redemptions", opt=guards.api("cards.redeem", operation=REDEEM), status_code=200)
 async def redeem(request: Request[Any, Any, Any]) -> Response[bytes]:
-    key = idempotency.require_key(request.headers.get("idempotency-key"))
+    named = idempotency.require_key(request.headers.get("idempotency-key"))
     sent, caller = await reading.body(request, RedemptionSent), machines.caller(request)
     shown, brand, keys = _presented(sent), await brands.read(caller.brand_id), sites.of(request).keys
+    key = await _kept(request, named)
     told = _Sent(keys.fingerprint(msgspec.json.encode(sent).decode(), of="redemption.request"))
 
     async def once() -> tuple[int, Redeemed]:
@@ -151,7 +152,12 @@ async def redeem(request: Request[Any, Any, Any]) -> Response[bytes]:
         )
         return 200, _answered(answer)
 
-    return await moving.once(request, told, once)
+    return await moving.once(request, told, once, key=key)
+
+
+async def _kept(request: Request[Any, Any, Any], key: str) -> str:
+    """Whether it is the code of a card changes no answer: it would be a way to try codes."""
+    return await redemption.kept_key(brand_id=machines.caller(request).brand_id, keys=sites.of(request).keys, key=key)
 
 
 def _presented(sent: RedemptionSent) -> redemption.Presented:
@@ -178,20 +184,21 @@ def _presented(sent: RedemptionSent) -> redemption.Presented:
 @get("/api/v1/redemptions", opt=guards.api("cards.redeem", operation=FIND))
 async def read_redemption(request: Request[Any, Any, Any]) -> Response[bytes]:
     asked, caller = reading.query(request, RedemptionAsked), machines.caller(request)
-    found = await redemption.find(brand_id=caller.brand_id, api_key=caller.key_id, key=asked.key)
+    found = await redemption.find(brand_id=caller.brand_id, api_key=caller.key_id, key=await _kept(request, asked.key))
     return operations.answer(request, _answered(found))
 
 
 @post("/api/v1/reversals", opt=guards.api("cards.redeem", operation=REVERSE), status_code=200)
 async def reverse(request: Request[Any, Any, Any]) -> Response[bytes]:
-    idempotency.require_key(request.headers.get("idempotency-key"))
+    named = idempotency.require_key(request.headers.get("idempotency-key"))
     sent, caller = await reading.body(request, ReversalSent), machines.caller(request)
-    brand = await brands.read(caller.brand_id)
+    brand, key = await brands.read(caller.brand_id), await _kept(request, named)
+    sent = msgspec.structs.replace(sent, key=await _kept(request, sent.key))
 
     async def once() -> tuple[int, Reversed]:
         return 200, await _reverse(request, brand, sent)
 
-    return await moving.once(request, sent, once)
+    return await moving.once(request, sent, once, key=key)
 
 
 async def _reverse(request: Request[Any, Any, Any], brand: Brand, sent: ReversalSent) -> Reversed:

@@ -10,6 +10,7 @@ from litestar import Request, Response, get, params, patch
 from msgspec import UNSET, Meta, UnsetType
 
 from qucheng.catalog import queries, rules, sku
+from qucheng.commission import sku_plan
 from qucheng.core import clock, money
 from qucheng.identity import api_caller
 from qucheng.identity import brand as brands
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 PATH = "/api/v1/skus/{code:str}"
+MOST_BROKEN = 10
 Name = Annotated[str, Meta(max_length=rules.LONGEST_NAME, examples=["VIP year"])]
 Rules = Annotated[str, Meta(max_length=rules.LONGEST_RULES, description=n_("Rules of use."))]
 Days = Annotated[int, Meta(ge=1, le=rules.MOST_DAYS, description=n_("How many days it holds after delivery."))]
@@ -106,10 +108,15 @@ async def change_product(request: Request[Any, Any, Any], code: params.FromPath[
     changes = _changes(brand, sent)
     try:
         with editing.stale(sku.SkuStaleError):
-            revision = await sku.change(
-                brand_id=brand.id, code=code, seen=found.revision, changes=changes, actor=machines.actor(request),
+            revision = await sku_plan.change(
+                brand=brand, code=code, seen=found.revision, changes=changes, actor=machines.actor(request),
                 now=clock.now(), keep=caller.mode == "live",
             )  # fmt: skip
+    except sku_plan.SkuPlanError as refusal:
+        broken = [
+            reading.Fault(code=refusal.code, detail=each.en, pointer="/category") for each in refusal.findings[:MOST_BROKEN]
+        ]
+        raise reading.BodyInvalidError(broken) from None
     except sku.SkuUnfitError as refusal:
         raise reading.BodyInvalidError([_fault(each.field, each.code) for each in refusal.faults]) from None
     if caller.mode == "live":

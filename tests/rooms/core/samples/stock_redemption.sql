@@ -14,4 +14,4 @@ SELECT b.brand_id, decode(left(md5(($2::uuid)::text), 20), 'hex'), b.number, 3, 
 INSERT INTO spent_picture (brand_id, alias, step, redemption) SELECT $1::uuid, decode(left(md5(($2::uuid)::text), 20), 'hex'), 1, $2::uuid WHERE $3::text <> '';
 INSERT INTO short_digits (brand_id, fingerprint, holder, store, batch, number, until)
 SELECT b.brand_id, sha256(($2::uuid)::text::bytea), sha256('2'), 'S-' || $3::text, b.number, 3, now() FROM batch b WHERE b.brand_id = $1 AND b.opened_by = $2::uuid LIMIT 1;
-INSERT INTO wrong_digits (brand_id, terminal, at) SELECT $1::uuid, $2::uuid, now() WHERE $3::text <> ''
+INSERT INTO wrong_entry (brand_id, terminal, way, at) SELECT $1::uuid, $2::uuid, 'code', now() WHERE $3::text <> ''
