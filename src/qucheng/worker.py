@@ -67,8 +67,8 @@ TIMETABLE = (
         every=dt.timedelta(days=1),
     ),
 )
-# documents: one at a time, for its pool has a process for each core
-SLOTS: dict[Queue, int] = {"money": 2, "documents": 1, "rest": 2}
+# documents: one at a time, for its pool has a process for each core; messages: somebody waits for them
+SLOTS: dict[Queue, int] = {"money": 2, "documents": 1, "messages": 2, "rest": 2}
 RELAY_SECONDS = 0.3
 SWEEP_SECONDS = 3
 TICK_SECONDS = 5

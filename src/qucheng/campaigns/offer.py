@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Period = Literal["ever", "month", "day"]
 CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
+# stands in the address of a page where a code stands
+RESERVED = "new"
 LONGEST_NAME = 80
 MOST_QUOTA = 1_000_000_000
 
@@ -105,8 +107,8 @@ async def make(*, brand: Brand, wanted: Wanted, actor: audit.Actor, now: dt.date
 
 
 def _require_fit(wanted: Wanted) -> None:
-    if CODE.fullmatch(wanted.code) is None:
-        raise OfferUnfitError("code", "1 to 40 of A-Z a-z 0-9 . _ -")
+    if CODE.fullmatch(wanted.code) is None or wanted.code == RESERVED:
+        raise OfferUnfitError("code", f"1 to 40 of A-Z a-z 0-9 . _ - and not {RESERVED!r}.")
     if not wanted.name.strip() or len(wanted.name) > LONGEST_NAME:
         raise OfferUnfitError("name", f"1 to {LONGEST_NAME} characters.")
     if wanted.reseller is None and wanted.channel is None:

@@ -36,3 +36,33 @@ class Claim(Table, tablename="claim", db=db.ENGINE, tags=["raw"]):
     api_key = UUID(default=None, null=True)
     idempotency_key = Text(default=None, null=True)
     request_hash = Bytea(default=None, null=True)
+
+
+class Consumer(Table, tablename="consumer", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    subject_hash = Bytea(default=None, null=False)
+    phone_cipher = Bytea(default=None, null=True)
+    phone_fingerprint = Bytea(default=None, null=True)
+    first_seen = Timestamptz(default=None, null=False)
+
+
+class ConsumerSession(Table, tablename="consumer_session", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    id = UUID(primary_key=True, default=None)
+    consumer = UUID(default=None, null=False)
+    token_hash = Bytea(default=None, null=False)
+    way = Text(default=None, null=False)
+    signed_in_at = Timestamptz(default=None, null=False)
+    until = Timestamptz(default=None, null=False)
+    ended_at = Timestamptz(default=None, null=True)
+
+
+class SignInCode(Table, tablename="sign_in_code", db=db.ENGINE, tags=["raw"]):
+    brand_id = UUID(default=None, null=False)
+    phone_fingerprint = Bytea(primary_key=True, default=None)
+    code_fingerprint = Bytea(default=None, null=False)
+    sent_at = Timestamptz(default=None, null=False)
+    until = Timestamptz(default=None, null=False)
+    wrong = Integer(default=None, null=False)
+    spent_by = Bytea(default=None, null=True)

@@ -20,8 +20,8 @@ from qucheng.core import db, errors, ids
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-Queue = Literal["money", "documents", "rest"]
-QUEUES: tuple[Queue, ...] = ("money", "documents", "rest")
+Queue = Literal["money", "documents", "messages", "rest"]
+QUEUES: tuple[Queue, ...] = ("money", "documents", "messages", "rest")
 LEASE_SECONDS = 15
 BEAT_SECONDS = 5
 RING_AGAIN_SECONDS = 20

@@ -14,8 +14,8 @@ from tests.doors.account import browser as browsers
 from tests.rooms.orders import sales_desk
 
 from qucheng.connectors import payment_simulator
-from qucheng.core import audit, clock, crypto, settings
-from qucheng.orders import sales_link
+from qucheng.core import audit, clock, crypto, db, settings
+from qucheng.orders import delivery, sales_link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ async def test_from_the_price_to_the_order(guest: browsers.Browser, desk: sales_
     assert "26.80" in guest.page
     assert [price for price in ("24.60", "20.00", "27.60") if price in guest.page] == []
     number = guest.hidden("order_no")
-    here = await ordered(guest, desk, order_no=number)
+    here = await ordered(guest, desk, order_no=number, email="li@example.com")
     await guest.get(here)
     assert "53.60" in guest.page
     assert "Go on to pay" in guest.page
@@ -59,7 +59,14 @@ async def test_from_the_price_to_the_order(guest: browsers.Browser, desk: sales_
     await guest.get(here)
     assert "The brand has your order." in guest.page
     assert sales_desk.CALLED[3:] not in guest.page
+    assert "li@example.com" not in guest.page
     assert await desk.orders() == [(number, "page", "tea", 2, 5360)]
+    await guest.get(f"/o/{desk.link.code}")
+    lost = await guest.send(here, step="link")
+    assert (lost.status_code, "There is no card of this order" in lost.text) == (409, True)
+    async with db.atomic(desk.brand.id):
+        reached = await delivery.reached(keys=desk.keys, brand_id=desk.brand.id, order_no=number)
+    assert (reached.phone, reached.email) == (sales_desk.CALLED, "li@example.com")
     await guest.get(pays)
     for step in ("many", "reordered", "twice"):
         assert (await guest.send(pays, do=step)).status_code == 303
@@ -104,6 +111,7 @@ async def test_what_cannot_be_leaves_nothing(guest: browsers.Browser, desk: sale
     before = await books.everything(owner)
     for fields, status, said in (
         ({"phone": "12345"}, 422, "no phone number"),
+        ({"email": "li"}, 422, "no e-mail address"),
         ({"quantity": "0"}, 422, "from 1 to 99"),
         ({"quantity": "x"}, 422, "from 1 to 99"),
         ({"sku": "pass"}, 404, closed),

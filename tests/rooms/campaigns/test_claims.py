@@ -183,5 +183,14 @@ async def test_an_offer_stays_as_it_was_made(brand: Brand, owner: asyncpg.Connec
     for change in ("name = 'x'", "pool = pool + 1", f"ends_at = '{NOW + HOUR}'", "taken = -1", "quota = 5"):
         with pytest.raises(asyncpg.RestrictViolationError, match="only ends sooner"):
             await owner.execute(f"UPDATE claim_offer SET {change} WHERE brand_id = $1", brand.id)
+    with pytest.raises(asyncpg.ForeignKeyViolationError, match="an offer that is there"):
+        await owner.execute(
+            "INSERT INTO claim (brand_id, id, offer, subject_hash, period, claimed_at)"
+            " VALUES ($1, gen_random_uuid(), 'autumn', decode(repeat('00', 32), 'hex'), 'ever', now())",
+            brand.id,
+        )
+    for taking_out in (f"DELETE FROM claim_offer WHERE brand_id = '{brand.id}'", "TRUNCATE claim_offer"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await owner.execute(taking_out)
     actions = await books.seen(brand, "SELECT action FROM audit_record WHERE action ~ '^offer' ORDER BY at, id")
     assert actions == [("offer.make",), ("offer.end",)]
