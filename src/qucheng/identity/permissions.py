@@ -76,6 +76,7 @@ _SELLING = frozenset(
         "offers.change",
         "stores.change",
         "secrets.reveal",
+        "redemptions.request",
         "redemptions.approve",
         "orders.refund",
         "orders.resolve",
@@ -173,7 +174,7 @@ GIVEN: dict[Role, frozenset[str]] = {
         }
     ),
     # at a till: sees the cards that are shown to it, and nothing else of the brand
-    "clerk": frozenset({"redemptions.make"}),
+    "clerk": frozenset({"redemptions.make", "redemptions.request"}),
     "admin": _OWN_ROWS
     | {
         "own.statements.confirm",
@@ -210,7 +211,7 @@ APPROVALS: dict[str, tuple[str, str]] = {
     "plan.publish": ("plans.request", "plans.approve"),
     "policy.opinion": ("policy.request", "policy.approve"),
     "policy.tighten": ("policy.request", "policy.approve"),
-    "redemption.reverse": ("stock.change", "redemptions.approve"),
+    "redemption.reverse": ("redemptions.request", "redemptions.approve"),
 }
 # who may give which role without asking another (roles of the brand's own people are asked for)
 INVITES: dict[Role, frozenset[Role]] = {

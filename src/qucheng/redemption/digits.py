@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from qucheng.core import db, errors
-from qucheng.redemption import picture
+from qucheng.redemption import picture, wrong_entry
 
 if TYPE_CHECKING:
     import uuid
@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 
 LENGTH = 6
 ATTEMPTS = 40
-MOST_WRONG = 5
-WATCHED = CLOSED = dt.timedelta(minutes=10)
 PHONE_END = re.compile(r"[0-9]{4}", re.ASCII)
-
-
-class DigitsClosedError(errors.RefusedError):
-    """Too many wrong ones were entered on this terminal."""
-
-    code: ClassVar[str] = "digits.closed"
-    status: ClassVar[int] = 429
-    retry_after: ClassVar[int] = 600
 
 
 class DigitsShortError(errors.RefusedError):
@@ -47,7 +37,6 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: int
     number: int
-    spent: bool
     fingerprint: bytes
 
 
@@ -92,33 +81,21 @@ async def read(
     phone_end: str,
     now: dt.datetime,
 ) -> Held | None:
-    """Inside the transaction of the answer, with which a wrong entry is kept. Raises DigitsClosedError."""
+    """Inside the transaction of the answer, with which a wrong entry is kept. Raises wrong_entry.DigitsClosedError."""
     connection = db.connection()
-    # two entries on one terminal are counted one after the other
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"digits:{brand_id}:{terminal}")
-    closed = await connection.fetchval("SELECT digits_closed_until FROM terminal WHERE id = $1", terminal)
-    if closed is not None and now < closed:
-        raise DigitsClosedError("Too many wrong digits were entered: scan the code, or wait ten minutes.")
+    await wrong_entry.take_turns(brand_id=brand_id, terminal=terminal, way="digits")
+    await wrong_entry.require_open(terminal=terminal, way="digits", now=now)
     row = await connection.fetchrow(
-        "SELECT batch, number, spent, fingerprint FROM short_digits WHERE fingerprint = $1 AND holder = $2 AND store = $3 AND until > $4",
+        "SELECT batch, number, fingerprint FROM short_digits WHERE fingerprint = $1 AND holder = $2 AND store = $3 AND until > $4",
         _fingerprint(keys, brand_id, entered),
         _fingerprint(keys, brand_id, entered, phone_end),
         store,
         now,
     )
     if row is None:
-        await _wrong(brand_id, terminal, now)
+        await wrong_entry.count(brand_id=brand_id, terminal=terminal, way="digits", now=now)
         return None
     return Held(**dict(row))
-
-
-async def _wrong(brand_id: uuid.UUID, terminal: uuid.UUID, now: dt.datetime) -> None:
-    connection = db.connection()
-    await connection.execute("DELETE FROM wrong_digits WHERE terminal = $1 AND at <= $2", terminal, now - WATCHED)
-    await connection.execute("INSERT INTO wrong_digits (brand_id, terminal, at) VALUES ($1, $2, $3)", brand_id, terminal, now)
-    if await connection.fetchval("SELECT count(*) FROM wrong_digits WHERE terminal = $1", terminal) >= MOST_WRONG:
-        await connection.execute("UPDATE terminal SET digits_closed_until = $2 WHERE id = $1", terminal, now + CLOSED)
-        await connection.execute("DELETE FROM wrong_digits WHERE terminal = $1", terminal)
 
 
 def _fingerprint(keys: crypto.Keys, brand_id: uuid.UUID, *parts: str) -> bytes:
@@ -128,5 +105,5 @@ def _fingerprint(keys: crypto.Keys, brand_id: uuid.UUID, *parts: str) -> bytes:
 async def prune(*, brand_id: uuid.UUID, now: dt.datetime) -> int:
     """Removes digits whose time is over; returns how many."""
     async with db.atomic(brand_id):
-        status: str = await db.connection().execute("DELETE FROM short_digits WHERE until < $1", now - WATCHED)
+        status: str = await db.connection().execute("DELETE FROM short_digits WHERE until < $1", now - wrong_entry.WATCHED)
     return int(status.removeprefix("DELETE "))

@@ -29,7 +29,7 @@ WAITING = """
 
 
 class NoTerminalError(errors.RefusedError):
-    """The key is no terminal's: there is nothing that it could take back."""
+    """Who asks has no terminal, and so nothing to take back."""
 
     code: ClassVar[str] = "terminal.unknown"
     status: ClassVar[int] = 404
@@ -52,13 +52,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def reverse(
-    *, brand: Brand, api_key: uuid.UUID, key: str, reason: str | None, actor: audit.Actor, now: dt.datetime
+    *,
+    brand: Brand,
+    api_key: uuid.UUID | None = None,
+    user_id: uuid.UUID | None = None,
+    key: str,
+    reason: str | None,
+    actor: audit.Actor,
+    now: dt.datetime,
 ) -> Outcome:
-    """By the key of the original. Raises NoTerminalError."""
+    """By the key of the original, which is a program's or a shop clerk's. Raises NoTerminalError."""
     async with db.atomic(brand.id):
-        terminal = await store.terminal_of(brand_id=brand.id, api_key=api_key)
+        terminal = await store.terminal_of(brand_id=brand.id, api_key=api_key, user_id=user_id)
         if terminal is None:
-            raise NoTerminalError("This key is no terminal's.")
+            raise NoTerminalError("Who asks has no terminal.")
         await redemption.lock_key(brand.id, terminal.id, key)
         # a card is locked before its redemption, as by who redeems
         card = await db.connection().fetchrow(
@@ -74,6 +81,20 @@ async def reverse(
             return Outcome(result="late", redemption=row["id"])
         await _undo(brand.id, row, reason, None, actor, now)
         return Outcome(result="undone", redemption=row["id"])
+
+
+async def undo(
+    *, brand: Brand, user_id: uuid.UUID, made: uuid.UUID, reason: str, actor: audit.Actor, now: dt.datetime
+) -> Outcome:
+    """By a shop clerk, of the own terminal's. Raises NoTerminalError, RedemptionUnknownError."""
+    async with db.atomic(brand.id):
+        terminal = await store.terminal_of(brand_id=brand.id, user_id=user_id)
+        if terminal is None:
+            raise NoTerminalError("Who asks has no terminal.")
+        key = await db.connection().fetchval("SELECT key FROM redemption WHERE id = $1 AND terminal = $2", made, terminal.id)
+        if key is None:
+            raise redemption.RedemptionUnknownError("There is no such redemption.")
+        return await reverse(brand=brand, user_id=user_id, key=key, reason=reason, actor=actor, now=now)
 
 
 async def _locked(card: asyncpg.Record, condition: str, *values: object) -> asyncpg.Record:
@@ -121,11 +142,18 @@ async def _undo(
 async def ask(
     *, principal: permissions.Principal, brand: Brand, made: uuid.UUID, reason: str | None, actor: audit.Actor
 ) -> uuid.UUID:
-    """For one that is too late for its terminal. Returns the request's id: that of the one that waits already, where one does."""
+    """For one that is too late for its terminal. A shop clerk asks for those of the own terminal only.
+
+    Returns the request's id: that of the one that waits already, where one does. Raises RedemptionUnknownError, CardChangedError.
+    """
     async with db.atomic(brand.id):
-        row = await db.connection().fetchrow("SELECT batch, number, at FROM redemption WHERE id = $1 FOR UPDATE", made)
-        if row is None:
+        row = await db.connection().fetchrow(
+            "SELECT batch, number, at, terminal, verdict, undone FROM redemption WHERE id = $1 FOR UPDATE", made
+        )
+        if row is None or (principal.role == store.ROLE and not await _works_at(principal, brand.id, row["terminal"])):
             raise redemption.RedemptionUnknownError("There is no such redemption.")
+        if row["verdict"] != "ok" or row["undone"]:
+            raise CardChangedError("The card is not redeemed any more.")
         waiting: uuid.UUID | None = await db.connection().fetchval(WAITING, ACTION, str(made))
         if waiting is not None:
             return waiting
@@ -136,6 +164,11 @@ async def ask(
             "reason": stock_rules.line(reason, stock_rules.LONGEST_NOTE),
         }
         return await approvals.request(principal=principal, action=ACTION, payload=payload, actor=actor)
+
+
+async def _works_at(principal: permissions.Principal, brand_id: uuid.UUID, terminal: uuid.UUID) -> bool:
+    own = await store.terminal_of(brand_id=brand_id, user_id=principal.user_id)
+    return own is not None and own.id == terminal
 
 
 async def execute(*, brand: Brand, approval: approvals.Approval, actor: audit.Actor, now: dt.datetime) -> None:

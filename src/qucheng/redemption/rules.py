@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -44,7 +45,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """As it was. last_day: of its use; None for never. channel: in which it was sold, or whose pool it is in."""
+    """As it was. last_day: of its use; None for never. channel: in which it was sold, or whose pool it is in.
+
+    holder: the order line or the claim that has it.
+    """
 
     sku: str
     state: str
@@ -52,6 +56,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     void_reason: str | None
     last_day: dt.date | None
     channel: str | None
+    holder: str | None = None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +70,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that an answer depends on besides the time. spent: the picture or the digits were used before."""
+    """All that an answer depends on besides the time. spent: the picture or the digits were used before.
+
+    used_by: the redemption by which the card is used up. No clock says which it is: those of two servers may differ.
+    """
 
     zone: str
     place: Place
@@ -73,6 +81,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rule: Rule | None = None
     rule_version: int | None = None
     spent: bool = False
+    used_by: uuid.UUID | None = None
 
 
 def verdict(seen: Snapshot, now: dt.datetime) -> Verdict:

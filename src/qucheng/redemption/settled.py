@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
 KIND = "redemption.settle"
 MOST = 10_000
-# of the oldest first: a unit of a line is redeemed with the last of its cards
+# of the oldest first: a unit of a line is redeemed with the last of its cards. An order may say that it is paid some minutes from now:
+# its redemption waits for that, and counts from then
 PAST = f"""
-    WITH past AS (SELECT id FROM redemption WHERE verdict = 'ok' AND NOT undone AND recorded_at IS NULL AND at <= $1
-                  ORDER BY at, id LIMIT {MOST} FOR UPDATE SKIP LOCKED)
+    WITH past AS (
+        SELECT r.id FROM redemption r JOIN card c ON c.brand_id = r.brand_id AND c.batch = r.batch AND c.number = r.number
+        LEFT JOIN order_line l ON l.brand_id = c.brand_id AND l.order_no = c.order_no AND l.line_no = c.line_no
+        WHERE r.verdict = 'ok' AND NOT r.undone AND r.recorded_at IS NULL AND r.at <= $1 AND (l.paid_at IS NULL OR l.paid_at <= $1)
+        ORDER BY r.at, r.id LIMIT {MOST} FOR UPDATE OF r SKIP LOCKED)
     UPDATE redemption r SET recorded_at = $2 FROM past WHERE r.brand_id = current_brand() AND r.id = past.id RETURNING r.batch, r.number"""
 # units of lines that count from redemption, and that no event says yet
 UNITS = """
     WITH line AS (
-        SELECT DISTINCT l.brand_id, l.order_no, l.line_no
+        SELECT DISTINCT l.brand_id, l.order_no, l.line_no, l.paid_at
         FROM unnest($1::int[], $2::int[]) w (batch, number)
         JOIN card c ON c.brand_id = current_brand() AND c.batch = w.batch AND c.number = w.number
         JOIN order_line l ON l.brand_id = c.brand_id AND l.order_no = c.order_no AND l.line_no = c.line_no AND l.hold_from = 'redeemed'
     ), used AS (
-        SELECT c.order_no, c.line_no, c.sku, n.each, r.at,
+        SELECT c.order_no, c.line_no, c.sku, n.each, greatest(r.at, line.paid_at) AS at,
                row_number() OVER (PARTITION BY c.order_no, c.line_no, c.sku ORDER BY r.at, r.id) AS place
         FROM line JOIN card c ON c.brand_id = line.brand_id AND c.order_no = line.order_no AND c.line_no = line.line_no
         JOIN line_need n ON n.brand_id = c.brand_id AND n.order_no = c.order_no AND n.line_no = c.line_no AND n.sku = c.sku AND n.each > 0

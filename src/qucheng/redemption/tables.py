@@ -27,11 +27,13 @@ class Terminal(Table, tablename="terminal", db=db.ENGINE, tags=["raw"]):
     id = UUID(primary_key=True, default=None)
     store = Text(default=None, null=False)
     name = Text(default=None, null=False)
-    api_key = UUID(default=None, null=False)
+    api_key = UUID(default=None, null=True)
+    user_id = UUID(default=None, null=True)
     all_skus = Boolean(default=None, null=False)
     added_at = Timestamptz(default=None, null=False)
     ended_at = Timestamptz(default=None, null=True)
     digits_closed_until = Timestamptz(default=None, null=True)
+    codes_closed_until = Timestamptz(default=None, null=True)
 
 
 class TerminalSku(Table, tablename="terminal_sku", db=db.ENGINE, tags=["raw"]):
@@ -61,6 +63,7 @@ class Redemption(Table, tablename="redemption", db=db.ENGINE, tags=["raw"]):
     snapshot = JSONB(default=None, null=False)
     undone = Boolean(default=None, null=False)
     recorded_at = Timestamptz(default=None, null=True)
+    presented = Bytea(default=None, null=True)
 
 
 class RedemptionUndo(Table, tablename="redemption_undo", db=db.ENGINE, tags=["raw"]):
@@ -106,8 +109,9 @@ class ShortDigits(Table, tablename="short_digits", db=db.ENGINE, tags=["raw"]):
     spent = Boolean(default=None, null=False)
 
 
-class WrongDigits(Table, tablename="wrong_digits", db=db.ENGINE, tags=["raw"]):
+class WrongEntry(Table, tablename="wrong_entry", db=db.ENGINE, tags=["raw"]):
     brand_id = UUID(default=None, null=False)
     terminal = UUID(default=None, null=False)
     id = UUID(primary_key=True, default=None)
+    way = Text(default=None, null=False)
     at = Timestamptz(default=None, null=False)

@@ -13,9 +13,9 @@ from tests.rooms.identity import people
 from tests.rooms.redemption import tills
 from tests.rooms.redemption.tills import MINUTE, NOW
 
-from qucheng.core import db
+from qucheng.core import db, idempotency
 from qucheng.identity import api_key
-from qucheng.redemption import digits, picture, redemption, reversal, rules, settled, store
+from qucheng.redemption import digits, picture, redemption, reversal, rules, settled, store, wrong_entry
 from qucheng.settlement import decision
 from qucheng.stock import stop
 
@@ -28,15 +28,31 @@ async def test_a_card_is_redeemed_once_and_the_key_answers_the_same(ground: till
     batch, number = ground.cards[0]
     assert (first.result, first.card, first.sku, first.store, first.at) == ("ok", f"{batch}-{number}", "card", "S1", NOW)
     assert await ground.redeem(ground.codes[0], key="k-1", now=NOW + MINUTE) == first
+    # with another card it is no answer to give, also when the door has forgotten the key
+    with pytest.raises(idempotency.OtherRequestError):
+        await ground.redeem(ground.codes[1], key="k-1", now=NOW + dt.timedelta(days=31))
+    assert (await ground.state(1), await ground.count("redemption")) == ("revealed", 1)
     other = await tills.till(ground.brand, ground.keys, ground.actor, "S2")
     again = await ground.redeem(ground.codes[0], till=other, now=NOW + MINUTE)
     assert (again.result, again.used) == ("used", redemption.Used(at=NOW, store="S1", store_name="一店"))
+    # by a clock that is behind, or after a wait for the card: when and where it was is told all the same
+    behind = await ground.redeem(ground.codes[0], till=other, now=NOW - MINUTE)
+    assert (behind.result, behind.used) == ("used", again.used)
+    # taken back and redeemed elsewhere, an answer that was given stays as it was
+    twice = await ground.redeem(ground.codes[1], key="k-2")
+    told = await ground.redeem(ground.codes[1], key="k-3")
+    assert (await ground.reverse("k-2")).redemption == twice.id
+    assert (await ground.redeem(ground.codes[1], till=other)).result == "ok"
+    assert await ground.redeem(ground.codes[1], key="k-3") == told
+    assert (await ground.redeem(ground.codes[1])).used == redemption.Used(at=NOW, store="S2", store_name="二店")
     found = await redemption.find(brand_id=ground.brand.id, api_key=ground.till.key, key="k-1")
     assert found == first
     with pytest.raises(redemption.RedemptionUnknownError):
         await redemption.find(brand_id=ground.brand.id, api_key=other.key, key="k-1")
-    told = await books.seen(ground.brand, "SELECT kind, subject, data FROM outbox_event WHERE kind = 'card.redeemed'")
-    assert [(kind, subject, msgspec.json.decode(data)) for kind, subject, data in told] == [
+    events = await books.seen(
+        ground.brand, "SELECT kind, subject, data FROM outbox_event WHERE kind = 'card.redeemed' AND subject = $1", first.card
+    )
+    assert [(kind, subject, msgspec.json.decode(data)) for kind, subject, data in events] == [
         ("card.redeemed", first.card, {"redemptionId": str(first.id)})
     ]
     assert await tills.differences(ground.brand) == []
@@ -205,7 +221,7 @@ async def test_digits_are_bound_to_store_and_phone_and_five_wrong_close_them(gro
     assert (await ground.redeem(shown, way="digits", phone_end="4321")).result == "unknown"
     assert (await ground.redeem("000000", way="digits", phone_end="4321", now=NOW + MINUTE)).result == "unknown"
     before = await ground.count("redemption")
-    with pytest.raises(digits.DigitsClosedError):
+    with pytest.raises(wrong_entry.DigitsClosedError):
         await ground.redeem(shown, way="digits", phone_end="4321", now=NOW + 10 * MINUTE)
     assert await ground.count("redemption") == before
     # the code is taken as ever, and after ten minutes digits are too

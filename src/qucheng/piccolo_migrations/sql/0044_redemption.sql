@@ -15,7 +15,7 @@ REVOKE UPDATE ON store FROM qucheng_app;
 GRANT UPDATE (name, name_en, area, address, closed_at) ON store TO qucheng_app;
 
 -- A device of a store, known by its key. all_skus: it may redeem whatever there is; else what terminal_sku names.
--- digits_closed_until: too many wrong digits were entered on it.
+-- digits_closed_until, codes_closed_until: too many wrong ones were entered on it.
 CREATE TABLE terminal (
     brand_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -26,6 +26,7 @@ CREATE TABLE terminal (
     added_at timestamptz NOT NULL,
     ended_at timestamptz,
     digits_closed_until timestamptz,
+    codes_closed_until timestamptz,
     PRIMARY KEY (brand_id, id),
     CONSTRAINT terminal_store_reference FOREIGN KEY (brand_id, store) REFERENCES store,
     CONSTRAINT terminal_key_reference FOREIGN KEY (brand_id, api_key) REFERENCES api_key
@@ -35,7 +36,7 @@ CREATE INDEX terminal_key_index ON terminal (brand_id, api_key);
 CREATE UNIQUE INDEX terminal_key_unique ON terminal (brand_id, api_key) WHERE ended_at IS NULL;
 CALL protect('terminal', false);
 REVOKE UPDATE ON terminal FROM qucheng_app;
-GRANT UPDATE (ended_at, digits_closed_until) ON terminal TO qucheng_app;
+GRANT UPDATE (ended_at, digits_closed_until, codes_closed_until) ON terminal TO qucheng_app;
 
 CREATE TABLE terminal_sku (
     brand_id uuid NOT NULL,
@@ -59,9 +60,10 @@ CREATE TABLE redemption_rule (
     CONSTRAINT redemption_rule_sku_reference FOREIGN KEY (brand_id, sku) REFERENCES sku
 );
 CALL protect('redemption_rule', true);
+CREATE INDEX audit_record_rule_index ON audit_record (brand_id, subject) WHERE action = 'redemption_rule.set';
 
 -- Every answer that a terminal got, with what it was judged by. key: the request's own, for ever. batch and number: blank where no card
--- was found. recorded_at: it is past being undone, and the hold of its order line may count from it.
+-- was found. presented: a keyed fingerprint of what was; blank where the key is a ticket's. recorded_at: it is past being undone, and the hold of its order line may count from it.
 CREATE TABLE redemption (
     brand_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -75,6 +77,7 @@ CREATE TABLE redemption (
     snapshot jsonb NOT NULL,
     undone boolean NOT NULL DEFAULT false,
     recorded_at timestamptz,
+    presented bytea CHECK (length(presented) = 32),
     PRIMARY KEY (brand_id, id),
     CONSTRAINT redemption_key_unique UNIQUE (brand_id, terminal, key),
     CONSTRAINT redemption_terminal_reference FOREIGN KEY (brand_id, terminal) REFERENCES terminal,
@@ -84,10 +87,11 @@ CREATE TABLE redemption (
 );
 CREATE UNIQUE INDEX redemption_card_unique ON redemption (brand_id, batch, number) WHERE verdict = 'ok' AND NOT undone;
 CREATE INDEX redemption_card_index ON redemption (brand_id, batch, number);
+CREATE INDEX redemption_time_index ON redemption (brand_id, at, id);
 CREATE INDEX redemption_open_index ON redemption (brand_id, at) WHERE verdict = 'ok' AND NOT undone AND recorded_at IS NULL;
 CALL protect('redemption', false);
 REVOKE INSERT, UPDATE ON redemption FROM qucheng_app;
-GRANT INSERT (brand_id, id, terminal, key, way, at, verdict, batch, number, snapshot), UPDATE (undone, recorded_at) ON redemption TO qucheng_app;
+GRANT INSERT (brand_id, id, terminal, key, way, at, verdict, batch, number, snapshot, presented), UPDATE (undone, recorded_at) ON redemption TO qucheng_app;
 CREATE TRIGGER never_taken_out BEFORE DELETE OR TRUNCATE ON redemption FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE FUNCTION check_redemption_step() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
@@ -208,15 +212,16 @@ REVOKE UPDATE ON short_digits FROM qucheng_app;
 GRANT UPDATE (holder, store, batch, number, until, spent) ON short_digits TO qucheng_app;
 GRANT DELETE ON short_digits TO qucheng_app;
 
--- Wrong digits of the last minutes, terminal by terminal.
-CREATE TABLE wrong_digits (
+-- Wrong digits and codes of the last minutes, terminal by terminal.
+CREATE TABLE wrong_entry (
     brand_id uuid NOT NULL,
     terminal uuid NOT NULL,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
+    way text COLLATE "C" NOT NULL CHECK (way IN ('code', 'digits')),
     at timestamptz NOT NULL,
     PRIMARY KEY (brand_id, terminal, id),
-    CONSTRAINT wrong_digits_terminal_reference FOREIGN KEY (brand_id, terminal) REFERENCES terminal
+    CONSTRAINT wrong_entry_terminal_reference FOREIGN KEY (brand_id, terminal) REFERENCES terminal
 );
-CALL protect('wrong_digits', false);
-REVOKE UPDATE ON wrong_digits FROM qucheng_app;
-GRANT DELETE ON wrong_digits TO qucheng_app;
+CALL protect('wrong_entry', false);
+REVOKE UPDATE ON wrong_entry FROM qucheng_app;
+GRANT DELETE ON wrong_entry TO qucheng_app;
