@@ -10,7 +10,22 @@ from litestar import di
 from litestar.datastructures import State
 
 from qucheng.core import health, ids
-from qucheng.web import access, account, assets, console, finance, guards, metrics, open_api, portal, problems, public, state
+from qucheng.web import (
+    access,
+    account,
+    assets,
+    console,
+    consumer,
+    finance,
+    guards,
+    metrics,
+    open_api,
+    portal,
+    problems,
+    public,
+    state,
+    till,
+)
 from qucheng.web import site as sites
 
 if TYPE_CHECKING:
@@ -35,6 +50,8 @@ def create_app(settings: Settings) -> litestar.Litestar:
             *console.ROUTES,
             *portal.ROUTES,
             *public.ROUTES,
+            *consumer.ROUTES,
+            *till.ROUTES,
             *open_api.ROUTES,
         ],
         dependencies={

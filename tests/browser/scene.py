@@ -186,6 +186,7 @@ NAMES: dict[permissions.Role, str] = {
     "accountant": "陆会明",
     "auditor": "方审之",
     "support": "苏晓",
+    "clerk": "周小满",
     "admin": "林小满",
     "seller": "周望舒",
 }

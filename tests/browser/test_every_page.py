@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.doors.matrix import table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.browser import scene, screen
     from tests.browser.conftest import Stage
@@ -32,8 +34,6 @@ LOOKS: dict[screen.Language, list[tuple[int, screen.Theme]]] = {
 }
 LINKS = re.compile(r'<a\b[^>]*\bhref="(/[^"]*)"')
 MOST = 120
-# by this process, in each language
-looked: dict[screen.Language, set[str]] = {}
 PAGES = [route.path for route in table.routes() if route.audience == "pages" and route.method == "GET"]
 # the first that fits is the one: addresses without a parameter come first
 TEMPLATES = [
@@ -47,10 +47,21 @@ def template(address: str) -> str | None:
     return next((name for name, pattern in TEMPLATES if pattern.fullmatch(path)), None)
 
 
-async def pages_of(shown: screen.Screen, known: set[str]) -> AsyncIterator[str]:
+def is_first(language: screen.Language, kind: str) -> bool:
+    """Whether no other test of this run, in whatever process, has looked at the page in that language."""
+    folder = Path(os.environ["QUCHENG_TEST_FOLDER"]) / "looked" / language
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / kind.replace("/", "-")).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+async def pages_of(shown: screen.Screen, wanted: Callable[[str], bool]) -> AsyncIterator[str]:
     """Opens them from the first page on, along the links: of each kind of page the first that is met. Files are left out.
 
-    All of them are asked for; those that are known already are not opened.
+    All of them are asked for; those that are not wanted are not opened.
     """
     met: set[str] = set()
     waiting = [("/", "/")]
@@ -65,7 +76,7 @@ async def pages_of(shown: screen.Screen, known: set[str]) -> AsyncIterator[str]:
             shown.faults.append(f"{origin} leads to {address}, which answers {answer.status}")
         elif answer.headers.get("content-type", "").startswith("text/html"):
             waiting += [(address, html.unescape(link)) for link in dict.fromkeys(LINKS.findall(await answer.text()))]
-            if kind not in known:
+            if wanted(kind):
                 await shown.open(address)
                 yield kind
 
@@ -81,13 +92,13 @@ async def test_every_page_of_a_role_is_seemly(
 ) -> None:
     """Without --all, a page that was looked at as another role of the same place is asked for only."""
     every = request.config.getoption("--all")
-    known = set() if every else looked.setdefault(language, set())
     looks = LOOKS[language] if role in BOTH_WIDTHS or not every else LOOKS[language][1:]
+
+    def wanted(kind: str) -> bool:
+        return (role in WITH_ACCOUNT or not kind.startswith(ACCOUNT)) and (every or is_first(language, kind))
+
     async with stage.opened(accounts[role], language) as shown:
-        async for kind in pages_of(shown, known):
-            if role not in WITH_ACCOUNT and kind.startswith(ACCOUNT):
-                continue
-            known.add(kind)
+        async for kind in pages_of(shown, wanted):
             for width, theme in looks:
                 await shown.resize(width, theme)
                 await shown.seemly(f"{role}{kind.replace('/', '-').replace('{', '').replace('}', '')}".rstrip("-"))

@@ -14,7 +14,7 @@ from qucheng.insight import anomalies
 from qucheng.jobs import handlers, runner
 
 # whose sign-ins are told of when the platform is up
-SHOWN = ("operator", "owner", "accountant", "auditor", "admin", "seller")
+SHOWN = ("operator", "owner", "accountant", "auditor", "clerk", "admin", "seller")
 
 
 class UnfinishedError(errors.RefusedError):

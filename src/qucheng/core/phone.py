@@ -13,6 +13,9 @@ HEAD, TAIL = 3, 4
 # where a number is meant that does not name its country
 REGIONS = {"CNY": "CN", "HKD": "HK", "SGD": "SG", "TWD": "TW", "MYR": "MY", "JPY": "JP", "GBP": "GB", "USD": "US"}
 
+# in some countries numbers do not tell whether they are mobile
+TEXTED = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
 
 class PhoneInvalidError(errors.RefusedError):
     code: ClassVar[str] = "phone.invalid"
@@ -40,6 +43,11 @@ def normalised(typed: str, *, region: str | None) -> str:
         if found is not None and not found.extension and phonenumbers.is_valid_number(found):
             return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
     raise PhoneInvalidError("This is no phone number that could be called.")
+
+
+def takes_texts(number: str) -> bool:
+    """Whether text messages reach it, of a number in the form of `normalised`: not so a fixed line, or one that costs its caller."""
+    return phonenumbers.number_type(phonenumbers.parse(number)) in TEXTED
 
 
 def masked(number: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from qucheng.bundle import papers, upload
+from qucheng.campaigns import consumer
 from qucheng.catalog import price_export, sku_export
 from qucheng.commission import accrual, plan_publish
 from qucheng.connectors import mail
@@ -28,6 +29,7 @@ from qucheng.ledger import export
 from qucheng.network import application, compliance_report
 from qucheng.network import queries as network_queries
 from qucheng.orders import intake
+from qucheng.redemption import digits, redemption_export
 from qucheng.settlement import advance, document_store, plan_certificate, plan_simulation, publication, statement_export
 from qucheng.stock import batch, watch
 
@@ -137,6 +139,8 @@ async def prune(_: task.Work, tools: Tools) -> None:
         await idempotency.prune(brand_id=brand_id, now=now)
         await notification.prune(brand_id=brand_id, now=now)
         await webhook_delivery.prune(brand_id=brand_id, now=now)
+        await consumer.prune(brand_id=brand_id, now=now)
+        await digits.prune(brand_id=brand_id, now=now)
         await upload.prune(brand_id=brand_id, folder=var / upload.FOLDER, now=now)
         await exports.prune(brand_id=brand_id, folder=var / exports.FOLDER, now=now)
     cards.prune(tools)
@@ -214,6 +218,11 @@ async def export_analytics(work: task.Work, tools: Tools) -> None:
     await analytics_export.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
 
 
+async def export_redemptions(work: task.Work, tools: Tools) -> None:
+    folder = tools.settings.var / exports.FOLDER
+    await redemption_export.make(work=work, brand=await _brand(work), folder=folder, now=clock.now())
+
+
 async def scan_risks(_: task.Work, __: Tools) -> None:
     await anomalies.scan_all(now=clock.now())
 
@@ -248,6 +257,7 @@ HANDLERS: dict[str, Handler] = {
     compliance_report.TASK: report_network,
     evidence.PACK: pack_evidence,
     analytics_export.KIND: export_analytics,
+    redemption_export.KIND: export_redemptions,
     anomalies.KIND: scan_risks,
     plan_simulation.KIND: simulate_plan,
     plan_publish.CERTIFICATE: certify_plan,

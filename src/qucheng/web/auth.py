@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from litestar import Response
     from litestar.connection import ASGIConnection
 
-Name = Literal["session", "visit", "language", "device", "consumer"]
+Name = Literal["session", "visit", "language", "device", "consumer", "store"]
 
 YEAR = 365 * 24 * 3600
 LONGEST_TOKEN = 128

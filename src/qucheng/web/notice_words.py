@@ -9,6 +9,7 @@ from urllib import parse
 import msgspec
 
 from qucheng.core import money
+from qucheng.web.console import insight_words
 from qucheng.web.finance import approval_words
 from qucheng.web.texts import n_
 
@@ -26,6 +27,9 @@ LABELS: dict[Kind, str] = {
     "plan.published": n_("New commission plans"),
     "task.failed": n_("Background work that failed"),
     "webhook.disabled": n_("Webhooks that were switched off"),
+    "stock.low": n_("Stock that runs low"),
+    "stock.expiring": n_("Cards that expire soon"),
+    "risk.found": n_("New risks"),
     "statement.published": n_("New statements"),
     "dispute.decided": n_("Answers to disputes"),
     "price.change": n_("Price changes"),
@@ -39,6 +43,9 @@ DRAWINGS: dict[Kind, str] = {
     "plan.published": "percent",
     "task.failed": "circle-x",
     "webhook.disabled": "webhook",
+    "stock.low": "layers",
+    "stock.expiring": "hourglass",
+    "risk.found": "triangle-alert",
     "statement.published": "file-text",
     "dispute.decided": "message-circle-question-mark",
     "price.change": "tags",
@@ -66,7 +73,19 @@ SENTENCES = {
     "statement.published": n_("Your statement for %(month)s is there: %(number)s"),
     "agreement.published": n_("Version %(number)s of the agreement, in force from %(day)s, is to be accepted"),
 }
+# of several at once, in one notification
+COUNTED: set[Kind] = {"price.change", "stock.low", "stock.expiring", "risk.found"}
+# under which each has a page of its own
+OF_SUBJECT: dict[Kind, str] = {
+    "approval.waiting": "/approvals",
+    "approval.decided": "/approvals",
+    "dispute.opened": "/disputes",
+    "application.received": "/applications",
+}
 PAGES: dict[Kind, str] = {
+    "stock.low": "/pools?level=low",
+    "stock.expiring": "/pools",
+    "risk.found": "/risks",
     "price.change": "/portal/products?changes=1",
     "plan.published": "/plans",
     "webhook.disabled": "/webhooks",
@@ -90,13 +109,21 @@ def line(kind: Kind, subject: str, values: Mapping[str, Any], decimals: int, wor
 
 def _title(kind: Kind, values: Mapping[str, Any], words: texts.Texts) -> str:
     places = _places(values, words)
-    if kind == "price.change":
-        count = values["count"]
-        sentence = words.ngettext("%(num)s price changes on %(day)s", "%(num)s prices change on %(day)s", count)
-        return sentence % {"num": count, **places}
+    if kind in COUNTED:
+        return _counted(kind, values["count"], words) % {"num": values["count"], **places}
     decided = values.get("state")
     sentence = SENTENCES[f"{kind} {decided}" if decided else kind]
     return words.gettext(sentence) % places
+
+
+def _counted(kind: Kind, count: int, words: texts.Texts) -> str:
+    if kind == "stock.low":
+        return words.ngettext("%(num)s pool runs low", "%(num)s pools run low", count)
+    if kind == "stock.expiring":
+        return words.ngettext("Cards in %(num)s pool expire soon", "Cards in %(num)s pools expire soon", count)
+    if kind == "risk.found":
+        return words.ngettext("%(num)s new risk was found", "%(num)s new risks were found", count)
+    return words.ngettext("%(num)s price changes on %(day)s", "%(num)s prices change on %(day)s", count)
 
 
 def _places(values: Mapping[str, Any], words: texts.Texts) -> dict[str, object]:
@@ -121,14 +148,38 @@ def _what(values: Mapping[str, Any], words: texts.Texts) -> str:
 
 
 def _rows(kind: Kind, values: Mapping[str, Any], decimals: int, words: texts.Texts) -> list[str]:
-    """Of a price change: each article with the old and the new price; of what an operator decides: whose it is."""
+    """Of a price change: each article with the old and the new price; of alerts: each; of what an operator decides: whose it is."""
     if kind == "approval.waiting" and values.get("brand"):
         return [str(values["brand"])]
-    if kind != "price.change":
+    if kind not in COUNTED:
         return []
-    rows = [_change(each, decimals, words) for each in values["changes"]]
+    if kind == "price.change":
+        rows = [_change(each, decimals, words) for each in values["changes"]]
+    elif kind == "risk.found":
+        rows = [_risk(each, words) for each in values["alerts"]]
+    else:
+        rows = [_stock(each, words) for each in values["alerts"]]
     left = values["count"] - len(rows)
     return [*rows, more(left, words)] if left > 0 else rows
+
+
+def _risk(alert: Mapping[str, Any], words: texts.Texts) -> str:
+    label = insight_words.RULES[alert["rule"]]
+    named = words.gettext(label)
+    return f"{named} · {alert['reseller']}" if alert["reseller"] else named
+
+
+def _stock(alert: Mapping[str, Any], words: texts.Texts) -> str:
+    """The article, whose pool, how many are left, and of those that expire until when."""
+    owner = " · ".join(filter(None, (alert["reseller"], alert["channel"]))) or words.gettext("Not allocated")
+    cards = alert["cards"]
+    named = {"what": f"{alert['sku']} · {owner}", "num": cards}
+    if not alert["expires_on"]:
+        return words.ngettext("%(what)s: %(num)s card left", "%(what)s: %(num)s cards left", cards) % named
+    sentence = words.ngettext(
+        "%(what)s: %(num)s card, the first until %(day)s", "%(what)s: %(num)s cards, the first until %(day)s", cards
+    )
+    return sentence % {**named, "day": words.day(dt.date.fromisoformat(alert["expires_on"]))}
 
 
 def more(count: int, words: texts.Texts) -> str:
@@ -150,10 +201,10 @@ def _change(change: Mapping[str, Any], decimals: int, words: texts.Texts) -> str
 def _address(kind: Kind, subject: str, values: Mapping[str, Any]) -> str | None:
     if kind in {"statement.published", "dispute.decided"}:
         return f"/portal/statements/{parse.quote(values['statement_no'], safe='')}"
-    if kind in {"approval.waiting", "approval.decided"}:
-        return f"/approvals/{subject}"
-    if kind == "dispute.opened":
-        return f"/disputes/{subject}"
-    if kind == "application.received":
-        return f"/applications/{subject}"
+    if kind in OF_SUBJECT:
+        return f"{OF_SUBJECT[kind]}/{subject}"
+    if kind in {"stock.low", "stock.expiring"} and values["count"] == 1:
+        return f"/pools/{values['alerts'][0]['pool']}"
+    if kind == "risk.found" and values["count"] == 1:
+        return f"/risks/{subject}"
     return PAGES.get(kind)

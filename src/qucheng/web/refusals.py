@@ -147,6 +147,13 @@ SENTENCES = {
     ),
     "sheet.too_large": n_("The file is too large: at most 8 MB, 20,000 rows, 64 columns and 2,000 letters in a cell."),
     "sheet.columns": n_("The first row does not name the columns."),
+    "digits.closed": n_("Too many wrong digits on this terminal. Scan the code, or try digits again in %(wait)s."),
+    "codes.closed": n_(
+        "Too many codes on this terminal that there are not. Scan the customer's moving code, or try codes again in %(wait)s."
+    ),
+    "terminal.none": n_("You work at no terminal: nothing is redeemed. Ask your manager."),
+    "redemption.unknown": n_("There is no such redemption at your terminal."),
+    "redemption.changed": n_("The card is not redeemed any more."),
 }
 SECOND, MINUTE = n_("%(n)s seconds"), n_("%(n)s minutes")
 SECONDS_SHOWN = 90

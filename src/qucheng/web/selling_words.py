@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 SENTENCES = {
     "phone.invalid": n_("This is no phone number that could be called. Write it with its country, such as +86 138 0571 2264."),
+    "mail_address.invalid": n_("This is no e-mail address. Write one such as li@example.com, or leave it empty."),
+    "delivery.nothing": n_("There is no card of this order to be shown, or nobody to send the link to."),
+    "delivery.sent": n_(
+        "The link was sent just now, or often enough for today. Wait a while, and look at the messages that came."
+    ),
     "manual_sale.off": n_("The brand does not let sales be entered by hand. Send the buyer a link instead."),
     "manual_sale.quantity": n_("Write a whole number from 1 to 999."),
     "manual_sale.price_changed": n_("The price has changed since you opened the page. Look at the new sum, then sell."),
@@ -40,6 +45,7 @@ SENTENCES = {
 }
 FIELDS = {
     "phone.invalid": "phone",
+    "mail_address.invalid": "email",
     "manual_sale.quantity": "quantity",
     "payment.quantity": "quantity",
     "stock.short": "quantity",

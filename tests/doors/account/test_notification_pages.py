@@ -34,6 +34,8 @@ MANY = {
     "dispute.opened": {"statement_no": "b-202610-000001", "reseller": "R1"},
     "plan.published": {"version": 2, "effective_on": "2026-12-01"},
     "task.failed": {"task": "settlement.settle", "brand": "lanxi"},
+    "stock.low": {"count": 2, "alerts": []},
+    "risk.found": {"count": 1, "alerts": [{"rule": "refund.share", "reseller": "R1"}]},
 }
 SAID = {
     "en": {
@@ -43,6 +45,8 @@ SAID = {
         "dispute.opened": "R1 disputes a row of statement b-202610-000001",
         "plan.published": "Commission plan 2 is in force from 1 Dec 2026",
         "task.failed": "Failed and not tried again: Settlement · lanxi",
+        "stock.low": "2 pools run low",
+        "risk.found": "1 new risk was found",
     },
     "zh-CN": {
         "approval.waiting": "待你决定：",
@@ -51,6 +55,8 @@ SAID = {
         "dispute.opened": "R1 对结算单 b-202610-000001 的一行提出异议",
         "plan.published": "佣金方案第 2 版自 2026 年 12 月 1 日起生效",
         "task.failed": "失败且不再重试：结算 · lanxi",
+        "stock.low": "2 个券池库存不足",
+        "risk.found": "发现 1 条新的风险",
     },
 }
 

@@ -34,6 +34,9 @@ FIGURES = {
     " (SELECT count(*) FROM standing_change), (SELECT count(*) FROM portal_text), (SELECT count(DISTINCT tag) FROM sku_tag)]",
     "sales": "SELECT array_agg(b.code || ' ' || s.source || ' ' || s.stock_state || ' ' || s.n ORDER BY b.code, s.source, s.stock_state) FROM brand b"
     " JOIN (SELECT brand_id, source, stock_state, count(*) AS n FROM sale GROUP BY 1, 2, 3) s ON s.brand_id = b.id",
+    "claims": "SELECT array_agg(b.code || ' ' || o.code || ' ' || o.taken ORDER BY b.code, o.code) FROM claim_offer o JOIN brand b ON b.id = o.brand_id",
+    "redemptions": "SELECT array_agg(b.code || ' ' || r.n || ' ' || r.undone ORDER BY b.code) FROM brand b"
+    " JOIN (SELECT brand_id, count(*) AS n, count(*) FILTER (WHERE undone) AS undone FROM redemption GROUP BY 1) r ON r.brand_id = b.id",
     "statements": "SELECT array_agg(b.code || ' ' || s.period || ' ' || s.n || ' ' || s.net ORDER BY b.code, s.period) FROM brand b"
     " JOIN (SELECT brand_id, period, count(*) AS n, sum(net_minor) AS net FROM statement GROUP BY 1, 2) s ON s.brand_id = b.id",
     "allowed": "SELECT count(*) FROM approval WHERE state = 'executed' AND action = 'run.issue' AND maker <> checker",
@@ -42,17 +45,26 @@ FIGURES = {
 }
 WHOLE = {
     "brands": ["lanxi", "meridian"],
-    "people": 25,
+    "people": 28,
     "factors": 12,
-    "roles": 28,
-    "keys": 3,
+    "roles": 31,
+    "keys": 5,
     "mark": 1,
     "lines": 19_990,
     # the last brought a plan
     "intakes": 4,
     # of both brands: versions of prices and of the plan, agreements and who agreed, applications, the frozen, texts, tags
-    "desks": [5, 2, 2, 8, 4, 2, 4, 5],
-    "sales": ["lanxi manual delivered 6", "lanxi manual paid_without_stock 2", "lanxi page delivered 6"],
+    "desks": [6, 2, 2, 8, 4, 2, 4, 5],
+    "sales": [
+        "lanxi manual delivered 6",
+        "lanxi manual paid_without_stock 2",
+        "lanxi page delivered 6",
+        "meridian manual delivered 2",
+        "meridian manual paid_without_stock 2",
+        "meridian page delivered 6",
+    ],
+    "claims": ["lanxi opening 10", "lanxi welcome 24", "meridian opening 10", "meridian welcome 24"],
+    "redemptions": ["lanxi 38 2", "meridian 38 2"],
     "statements": [
         "lanxi 2026-08-01 57 5197290",
         "lanxi 2026-09-01 59 6141048",

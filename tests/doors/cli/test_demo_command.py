@@ -32,9 +32,9 @@ def opened(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_two_brands_with_people_months_and_keys_are_there(opened: str) -> None:
     assert demo_state.figures(opened) == demo_state.WHOLE
     found = demo_file.read(settings.load())
-    assert (found.base_url, len(found.people)) == (AT, 25)
+    assert (found.base_url, len(found.people)) == (AT, 28)
     assert [(key.brand, key.reseller, key.signing_secret is not None) for key in found.api_keys] == [
-        ("lanxi", None, True), ("lanxi", "R021", True), ("meridian", None, True),
+        ("lanxi", None, True), ("lanxi", "R021", True), ("meridian", None, True), ("lanxi", None, False), ("meridian", None, False),
     ]  # fmt: skip
     assert demo_state.unusable(opened, found) == []
     assert stat.S_IMODE(demo_file.place(settings.load()).stat().st_mode) == 0o600
@@ -59,7 +59,7 @@ def test_opened_again_it_stays_as_it_is_and_tells_the_new_address(opened: str, c
     assert demo_file.read(settings.load()) == told
     said = capsys.readouterr().out
     assert (
-        said.splitlines()[0] == f"25 people of two brands can sign in; their passwords are in {demo_file.place(settings.load())}."
+        said.splitlines()[0] == f"28 people of two brands can sign in; their passwords are in {demo_file.place(settings.load())}."
     )
     assert "  accountant  accountant@lanxi.example" in said
     assert not any(each.password in said or (each.totp_secret or each.password) in said for each in told.people)
@@ -88,7 +88,7 @@ def test_all_sign_ins_are_listed(opened: str) -> None:
     found = demo_file.read(settings.load())
     run = product.run("demo", "people")
     lines = run.stdout.splitlines()
-    assert (run.status, run.stderr, len(lines)) == (0, "", 26)
+    assert (run.status, run.stderr, len(lines)) == (0, "", 29)
     assert lines[0] == found.base_url
     (several,) = [line for line in lines if line.startswith("several@")]
     person = found.person("several@qucheng.example")

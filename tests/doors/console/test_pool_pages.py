@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests import books
 from tests.doors.console import visits
+from tests.rooms.campaigns import gate
 from tests.rooms.identity import people
 from tests.rooms.stock import warehouse
 
-from qucheng.stock import allocation
+from qucheng.campaigns import consumer, sign_in_code
+from qucheng.orders import rules as order_rules
+from qucheng.orders import sale
+from qucheng.stock import allocation, text_message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +138,66 @@ async def test_cards_of_a_batch_are_stopped_with_a_reason(house: browser.House, 
     assert (await manager.send("/batches/1/stop", what="unfreeze", reason="sound")).status_code == 303
     assert await warehouse.level(stocked, 0) == {"available": 10, "came_in": 10}
     assert (await manager.get(f"/orders/{uuid.uuid4().hex[:12]}/stop")).status_code == 404
+
+
+async def test_cards_of_a_person_are_found_by_the_phone_and_those_marked_are_stopped(
+    house: browser.House, stocked: Brand
+) -> None:
+    """Bought with the phone or the address, or claimed by who has proven it; of another brand's people nothing is found."""
+    await warehouse.moved(stocked, 1, 4)
+    line = order_rules.LineIn(line_no="1", sku="card", quantity=2, gross_minor=200)
+    contact: dict[str, Any] = {"keys": house.keys, "phone": "+8613805712264", "email": "li@example.com"}
+    placed = await sale.place(
+        brand=stocked, order_no="P-1", lines=[line], reseller="R1", channel="web", source="page", actor=warehouse.ACTOR,
+        now=warehouse.NOW, **contact,
+    )  # fmt: skip
+    assert placed.stock_state == "delivered"
+    bought = [f"{place[0]}-{place[1]}" for place in await warehouse.places(stocked, "P-1")]
+    await gate.offered(stocked)
+    for called in ("+8613805712264", "+8613805712265"):
+        await sign_in_code.send(brand=stocked, keys=house.keys, phone=called, locale="en", now=warehouse.NOW)
+        ((message,),) = await books.seen(stocked, "SELECT id FROM text_message WHERE kind = 'code' ORDER BY id DESC LIMIT 1")
+        code = await text_message.read(keys=house.keys, brand_id=stocked.id, message_id=message)
+        assert code is not None
+        await sign_in_code.sign_in(
+            brand=stocked, keys=house.keys, code=code.values["code"], phone=called, browser=uuid.uuid4().hex, before=None,
+            actor=warehouse.ACTOR, now=warehouse.NOW,
+        )  # fmt: skip
+    await gate.claimed(stocked, house.keys, consumer.subject_of("+8613805712264"))
+    ((batch, number),) = await books.seen(stocked, "SELECT batch, number FROM card WHERE claim IS NOT NULL")
+    claimed = f"/cards/{batch}-{number}"
+    manager, _ = await visits.entered(house, stocked.id, "manager")
+    await manager.get("/trace")
+    for typed in ("138 0571 2264", "Li@example.com"):
+        found = await manager.send("/trace", way="person", typed=typed)
+        assert [card for card in bought if f"/cards/{card}" in found.text] == bought
+        assert (claimed in found.text) == (typed[0] == "1")
+        assert [secret for secret in ("5712264", "0571 2264", "example.com") if secret in found.text] == []
+    wrong = await manager.send("/trace", way="person", typed="12")
+    assert (wrong.status_code, "no phone number" in wrong.text) == (422, True)
+    assert "No card was found" in (await manager.send("/trace", way="person", typed="138 0571 2265")).text
+    await manager.send("/trace", way="person", typed="138 0571 2264")
+    listed = {"listed": " ".join(bought)}
+    assert (await manager.send("/cards/stop", what="freeze", reason="lost phone", **listed)).status_code == 422
+    unsaid = await manager.send("/cards/stop", what="freeze", reason="", **{f"card-{bought[0]}": "1"}, **listed)
+    assert (unsaid.status_code, unsaid.text.count(" checked")) == (422, 1)
+    done = await manager.send("/cards/stop", what="freeze", reason="lost phone", **{f"card-{bought[0]}": "1"}, **listed)
+    assert done.headers["location"] == "/trace?done=1"
+    assert "1 card was changed" in visits.plain((await manager.get("/trace?done=1")).text)
+    states = "SELECT state, count(*) FROM card WHERE order_no = 'P-1' GROUP BY 1 ORDER BY 1"
+    assert await books.seen(stocked, states) == [("delivered", 1), ("frozen", 1)]
+    again = await manager.send("/cards/stop", what="freeze", reason="again", **{f"card-{bought[0]}": "1"})
+    assert (again.status_code, "None of the cards is in a state" in again.text) == (409, True)
+    await manager.get("/orders/P-1")
+    assert "Send the link again" in manager.page
+    assert (await manager.send("/orders/P-1/link")).headers["location"] == "/orders/P-1?done=link"
+    await manager.get("/orders/P-1")
+    soon = await manager.send("/orders/P-1/link")
+    assert (soon.status_code, "The link was sent just now" in soon.text) == (429, True)
+    assert await books.seen(stocked, "SELECT count(*) FROM text_message WHERE kind = 'delivery'") == [(2,)]
+    support, _ = await visits.entered(house, stocked.id, "support")
+    assert "Send the link again" not in (await support.get("/orders/P-1")).text
+    await support.get("/trace")
+    seen = await support.send("/trace", way="person", typed="138 0571 2264")
+    assert (f"/cards/{bought[0]}" in seen.text, "/cards/stop" in seen.text) == (True, False)
+    assert (await support.send("/cards/stop", what="unfreeze", reason="x", **{f"card-{bought[0]}": "1"})).status_code == 404

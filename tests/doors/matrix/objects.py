@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from tests import books
-from tests.doors.matrix import pool_objects
+from tests.doors.matrix import pool_objects, store_objects
 from tests.rooms.catalog import goods
 from tests.rooms.identity import people
 from tests.rooms.network import desk
@@ -115,6 +115,7 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
         "/channels": {"code": "own-shop"},
         "/tiers": {"code": "own-tier"},
         **await _stocked(keys, brand, sender) | await pool_objects.made(owner, brand, reseller, admin),
+        **await store_objects.made(keys, brand, reseller, sender),
         "/prices": await _priced(brand, var, sender),
         "/brands": {"code": brand.code, "invitation_id": await _first_owner(owner, keys, brand.id)},
         "/portal/team": {
@@ -206,6 +207,9 @@ async def _applied(keys: crypto.Keys, brand: Brand, who: permissions.Principal) 
     return {
         "/applications": {"application_id": str(made[0])},
         "/join": {"brand_code": brand.code},
+        "/enter": {"brand_code": brand.code},
+        "/claim": {"brand_code": brand.code, "offer_code": "own-offer"},
+        "/wallet": {"brand_code": brand.code, "card_id": "1-1"},
         # the other brand has resellers of the same codes as those that came with the delivery
         "/resellers/": {"code": chosen.code},
         "/resellers/agreements": {"number": "1"},

@@ -43,7 +43,7 @@ async def written(owner: asyncpg.Connection) -> dict[str, str]:
 
 
 async def test_an_order_is_taken_and_soon_its_pending_amount_is_there(machine: callers.Machine, brand: Brand) -> None:
-    sent = order(phone="13800138000")
+    sent = order(phone="13800138000", email="li@example.com")
     answer = await machine.post(PATH, sent)
     assert answer.status_code == 201, answer.text
     body = answer.json()
@@ -54,6 +54,7 @@ async def test_an_order_is_taken_and_soon_its_pending_amount_is_there(machine: c
         "stockState": "none",
     }
     assert "phone" not in answer.text
+    assert "example.com" not in answer.text
     read = (await machine.get(f"{PATH}/{sent['orderNo']}")).json()
     assert [(line["state"], line["earned"], line["maturesAt"]) for line in read["lines"]] == [("calculating", None, None)]
     await accrual.accrue(brand_id=brand.id, now=clock.now())
@@ -110,10 +111,11 @@ async def test_sent_at_once_it_is_one_order(machine: callers.Machine, brand: Bra
 async def test_all_that_is_wrong_is_told_at_once(machine: callers.Machine, owner: asyncpg.Connection) -> None:
     before = await written(owner)
     lines = [{"sku": "none", "quantity": 0, "gross": {"amount": "1.00", "currency": "USD"}}]
-    answer = await machine.post(PATH, order(lines=lines, reseller="nobody", channel="no", phone="12"))
+    answer = await machine.post(PATH, order(lines=lines, reseller="nobody", channel="no", phone="12", email="li"))
     assert sorted((each["code"], each["pointer"]) for each in answer.json()["errors"]) == [
         ("amount.currency", "/lines/0/gross/currency"),
         ("channel.unknown", "/channel"),
+        ("mail_address.invalid", "/email"),
         ("phone.invalid", "/phone"),
         ("quantity.invalid", "/lines/0/quantity"),
         ("reseller.unknown", "/reseller"),

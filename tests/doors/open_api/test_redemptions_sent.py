@@ -104,6 +104,32 @@ async def test_a_key_that_is_no_terminals_is_told_one_thing(make: callers.Make, 
     assert await ground.count("redemption") == 0
 
 
+async def test_a_key_that_is_a_code_is_answered_like_any_other_and_is_not_kept(
+    make: callers.Make, ground: tills.Ground, owner: asyncpg.Connection
+) -> None:
+    machine, stranger = await till(make, ground), await make(ground.brand, "cards.redeem")
+    named = (ground.codes[1], "AAAA-AAAA-AAAA")
+    for by in (stranger, machine):
+        answers = [await send(by, PATH, {"code": "no-such-code"}, key) for key in named]
+        told = [{**each.json(), "id": None, "at": None} for each in answers]
+        assert ([each.status_code for each in answers], told[0]["result"]) == ([200, 200], "unknown")
+        assert told[0] == told[1]
+    done = await send(machine, PATH, {"code": ground.codes[0]}, ground.codes[2])
+    assert done.json()["result"] == "ok"
+    again = await send(machine, PATH, {"code": ground.codes[0]}, ground.codes[2])
+    assert (again.json(), again.headers["idempotent-replayed"]) == (done.json(), "true")
+    assert (await machine.get(PATH, key=ground.codes[2])).json() == done.json()
+    back = await send(machine, BACK, {"key": ground.codes[2]}, ground.codes[2].lower())
+    assert (back.json()["result"], await ground.state()) == ("undone", "revealed")
+    assert (await send(machine, BACK, {"key": ground.codes[3]}, "b-2")).json()["result"] == "blocked"
+    kept = ""
+    for table in ("redemption", "reversed_key", "idempotent_reply", "audit_record"):
+        rows = await owner.fetch(f"SELECT to_jsonb(t)::text FROM {table} t WHERE brand_id = $1", ground.brand.id)
+        kept += "".join(row[0] for row in rows).upper()
+    # the control: a key that is no code stands there
+    assert [key for key in (*ground.codes, named[1]) if key.upper() in kept] == [named[1]]
+
+
 async def test_a_late_reversal_waits_for_a_person(
     make: callers.Make, ground: tills.Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ async def shown(seller: browsers.Browser, **fields: str) -> dict[str, str]:
     given = {**WHAT, "quantity": "2", "phone": sales_desk.NUMBER, "order_no": seller.hidden("order_no"), **fields}
     answer = await seller.send(NEW, step="show", **given)
     assert answer.status_code == 200, seller.page
-    return {name: seller.hidden(name) for name in ("sku", "channel", "quantity", "phone", "unit", "order_no")}
+    return {name: seller.hidden(name) for name in ("sku", "channel", "quantity", "phone", "email", "unit", "order_no")}
 
 
 async def test_a_sale_by_hand_sent_twice_at_once(house: browsers.House, tmp_path: Path) -> None:
@@ -65,9 +65,9 @@ async def test_a_sale_by_hand_sent_twice_at_once(house: browsers.House, tmp_path
     seller = await visitor(house, desk)
     await seller.get("/portal/sell")
     assert "26.80" in seller.page
-    form = await shown(seller)
+    form = await shown(seller, email="Li@Example.com")
     assert "53.60" in seller.page
-    assert "138****2264" in seller.page
+    assert "138****2264 · l****@example.com" in seller.page
     assert await desk.orders() == []
     first, second = await asyncio.gather(*(seller.send(NEW, step="sell", **form) for _ in range(2)))
     receipt = f"/portal/sell/{form['order_no']}"
@@ -76,6 +76,8 @@ async def test_a_sale_by_hand_sent_twice_at_once(house: browsers.House, tmp_path
     await seller.get(f"{receipt}?done=sold")
     assert "53.60" in seller.page
     assert "Nothing is delivered from stock" in seller.page
+    lost = await seller.send(f"{receipt}/link")
+    assert (lost.status_code, "There is no card of this order" in lost.text) == (409, True)
     await accrual.accrue(brand_id=desk.brand.id, now=clock.now())
     await seller.get("/portal/orders")
     day = order_number.local_day(desk.brand, clock.now() + dt.timedelta(days=7))
@@ -84,6 +86,8 @@ async def test_a_sale_by_hand_sent_twice_at_once(house: browsers.House, tmp_path
     assert row.endswith(f" 2 53.60 5.36 Pending due {day:%m-%d}")
     other = await visitor(house, desk, "S1")
     assert (await other.get(receipt)).status_code == 404
+    await other.get("/portal/sell")
+    assert (await other.send(f"{receipt}/link")).status_code == 404
 
 
 async def test_a_price_that_has_changed_is_shown_first(house: browsers.House, desk: sales_desk.Desk) -> None:
@@ -102,6 +106,7 @@ async def test_what_cannot_be_leaves_nothing(house: browsers.House, desk: sales_
     before = await books.everything(owner)
     for fields, status, said in (
         ({"phone": "12345"}, 422, "no phone number"),
+        ({"email": "li"}, 422, "no e-mail address"),
         ({"quantity": "1000"}, 422, "from 1 to 999"),
         ({"quantity": "-1"}, 422, "from 1 to 999"),
         ({"sku": "nothing"}, 404, "There is no such product."),

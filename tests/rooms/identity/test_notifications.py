@@ -127,6 +127,7 @@ async def test_a_choice_is_respected(empty_brand: Brand, staff: Staff) -> None:
         "statement.published",
         "price.change",
         "webhook.disabled",
+        "stock.low",
     }
     await notification_settings.write(user_id=staff["owner"].user_id, settings={"plan.published": setting(app=True, mail=False)})
     assert await tell(empty_brand, subject="2") == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tests.rooms.identity import people
 from qucheng.core import crypto
 from qucheng.insight import anomalies
 from qucheng.risk import alert, limits, queries, rules
+from qucheng.web import notice_words, texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,6 +180,10 @@ async def test_the_same_is_found_once_however_often_it_is_looked_for(
     assert await limits.change(brand_id=brand.id, limits=LIMITS, actor=people.actor(who), now=books.NOW) == 1
     kept = await asyncio.gather(*(anomalies.scan(brand=brand, now=books.NOW) for _ in range(3)))
     assert sorted(kept) == [0, 0, 8]
+    ((kind, content),) = await books.seen(brand, "SELECT kind, content::text FROM notification WHERE user_id = $1", who.user_id)
+    told = notice_words.line(kind, "a", json.loads(content), 2, texts.texts("zh-CN"))
+    assert (told.title, len(told.rows), told.address) == ("发现 8 条新的风险", 8, "/risks")
+    assert "退款偏多 · R2" in told.rows
     before = await books.everything(owner)
     later = books.NOW + dt.timedelta(days=1)
     assert await anomalies.scan(brand=brand, now=later) == 0

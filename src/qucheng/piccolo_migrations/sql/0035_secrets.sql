@@ -85,13 +85,13 @@ CREATE TABLE card_rejection (
 );
 CALL protect('card_rejection', true);
 
--- Who was shown a secret, when and what for. viewer: the person, the key, or the link of the buyer. Counted for the limits of a viewer.
+-- Who was shown a secret, when and what for. viewer: the person, the key, the link of the buyer, or the consumer. Counted for the limits of a viewer.
 CREATE TABLE card_reveal (
     brand_id uuid NOT NULL,
     id uuid NOT NULL,
     batch integer NOT NULL,
     number integer NOT NULL,
-    viewer_kind text NOT NULL CHECK (viewer_kind IN ('user', 'api_key', 'link')),
+    viewer_kind text NOT NULL CHECK (viewer_kind IN ('user', 'api_key', 'link', 'consumer')),
     viewer uuid NOT NULL,
     purpose text NOT NULL CHECK (length(purpose) BETWEEN 1 AND 200),
     at timestamptz NOT NULL,

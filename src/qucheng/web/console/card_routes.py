@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qucheng.web.console import batches, card_import, trace
+from qucheng.web.console import batches, card_import, card_stops, trace
 
 ROUTES = (
     batches.show,
@@ -18,4 +18,5 @@ ROUTES = (
     trace.find,
     trace.card,
     trace.reveal,
+    card_stops.stop_cards,
 )

@@ -10,8 +10,9 @@ from litestar.exceptions import NotFoundException
 
 from qucheng.core import clock, errors, money
 from qucheng.insight import order_desk
-from qucheng.orders import order_number, refund, rules, sale
-from qucheng.web import auth, guards, pages, refusals
+from qucheng.orders import delivery, order_number, refund, rules, sale
+from qucheng.web import auth, guards, pages, refusals, selling_words
+from qucheng.web import site as sites
 from qucheng.web.finance import books, desk, step_up
 from qucheng.web.texts import n_
 
@@ -83,18 +84,44 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @get("/orders/{order_no:str}", opt=guards.page("orders.read"))
 async def one(request: Request[Any, Any, Any], order_no: params.FromPath[str]) -> Response[Any]:
-    brand, words = await books.brand_of(request), pages.words(request)
-    found = await _order(brand, order_no)
+    brand = await books.brand_of(request)
+    return await _one(request, brand, await _order(brand, order_no))
+
+
+async def _one(
+    request: Request[Any, Any, Any],
+    brand: Brand,
+    found: order_desk.Order,
+    status: int = 200,
+    faults: list[pages.Fault] | tuple[()] = (),
+) -> Response[Any]:
+    words = pages.words(request)
     return await pages.view(
         request,
         "console/order.html",
+        status=status,
+        faults=faults,
         brand=brand,
         order=found,
         names=await desk.names(request, [found.placed_by]),
         sources={source: words.gettext(word) for source, word in SOURCES.items()},
         flags={code: words.gettext(word) for code, word in FLAGS.items()},
-        done=request.query_params.get("done") == "refunded",
+        done=request.query_params.get("done") if not faults else None,
     )
+
+
+@post("/orders/{order_no:str}/link", opt=guards.page("orders.resolve", form=HERE), status_code=200)
+async def send_link(request: Request[Any, Any, Any], order_no: params.FromPath[str]) -> Response[Any]:
+    """Another message to the buyer, with a link in the place of the one before."""
+    brand = await books.brand_of(request)
+    found = await _order(brand, order_no)
+    try:
+        await delivery.resend(
+            brand=brand, order_no=found.order_no, keys=sites.of(request).keys, actor=auth.actor(request), now=clock.now()
+        )
+    except (delivery.LinkNotSentError, delivery.LinkSentError) as refusal:
+        return await _one(request, brand, found, refusal.status, [selling_words.fault(request, refusal)])
+    return pages.elsewhere(f"{HERE}/{found.order_no}?done=link")
 
 
 @get("/orders/{order_no:str}/refund", opt=guards.page("orders.refund"))

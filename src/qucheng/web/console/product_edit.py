@@ -10,6 +10,7 @@ from litestar import Request, Response, get, params, post
 from litestar.exceptions import NotFoundException
 
 from qucheng.catalog import queries, rules, sku
+from qucheng.commission import sku_plan
 from qucheng.core import clock
 from qucheng.web import auth, guards, pages
 from qucheng.web.console import product_form, product_words, products
@@ -64,7 +65,9 @@ async def change(request: Request[Any, Any, Any], code: params.FromPath[str]) ->
         return await _form(request, 422, typed, _faults(request, [*said.faults, *rules.faults(said.facts)]), found, seen)
     changes = sku.Changes(**{name: getattr(said.facts, name) for name in CHANGED})
     try:
-        await sku.change(brand_id=brand.id, code=code, seen=seen, changes=changes, actor=auth.actor(request), now=clock.now())
+        await sku_plan.change(brand=brand, code=code, seen=seen, changes=changes, actor=auth.actor(request), now=clock.now())
+    except sku_plan.SkuPlanError as refusal:
+        return await _form(request, refusal.status, typed, product_words.broken(request, refusal, "category"), found, seen)
     except sku.SkuUnfitError as refusal:
         return await _form(request, refusal.status, typed, product_words.faults(request, refusal), found, seen)
     except sku.SkuStaleError as refusal:

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request
 
 from qucheng.catalog import rules, sku, sku_sheet
+from qucheng.commission import sku_plan
 from qucheng.core import audit, money
 from qucheng.identity.brand import Brand
 from qucheng.web import pages, texts
@@ -81,6 +82,9 @@ YES, NO = n_("Yes"), n_("No")
 LONGEST_SHOWN = 200
 _COLUMNS = {"list_price_minor": "list_price", "face_value_minor": "face_value", "cost_minor": "cost"}
 
+# of a plan that a category would break
+CASES = 5
+
 
 def fault(request: Request[Any, Any, Any], field: str, code: str, at: int | None = None) -> pages.Fault:
     """at: the place of the part, whose field it is then."""
@@ -92,6 +96,12 @@ def faults(request: Request[Any, Any, Any], refusal: sku.SkuUnfitError | sku.Sku
     if isinstance(refusal, sku.SkuTakenError):
         return [fault(request, "code", refusal.code)]
     return [fault(request, each.field, each.code, each.at) for each in refusal.faults]
+
+
+def broken(request: Request[Any, Any, Any], refusal: sku_plan.SkuPlanError, field: str | None) -> list[pages.Fault]:
+    """What the plan would pay too much in the new category, case by case."""
+    chinese = pages.language_of(request) == "zh-CN"
+    return [pages.Fault(field=field, message=each.zh if chinese else each.en) for each in refusal.findings[:CASES]]
 
 
 def options(request: Request[Any, Any, Any], named: dict[Any, str]) -> list[tuple[str, str]]:

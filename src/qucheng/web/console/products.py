@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.response import Stream
 
 from qucheng.catalog import bulk, queries, rules, sku_export
+from qucheng.commission import sku_plan
 from qucheng.core import clock, exports
 from qucheng.identity.brand import Brand
 from qucheng.web import auth, guards, pages
@@ -52,9 +53,11 @@ async def change(request: Request[Any, Any, Any]) -> Response[Any]:
         return await _listed(request, 422, sent, [_fault(request, "deed", "deed")], sent)
     try:
         codes = await queries.codes(brand_id=brand.id, chosen=_chosen(kept)) if sent.get("all") else marked
-        done = await bulk.change(
-            brand_id=brand.id, codes=codes, deed=deed, value=sent.get("value", ""), actor=auth.actor(request), now=clock.now()
+        done = await sku_plan.change_many(
+            brand=brand, codes=codes, deed=deed, value=sent.get("value", ""), actor=auth.actor(request), now=clock.now()
         )
+    except sku_plan.SkuPlanError as refusal:
+        return await _listed(request, refusal.status, sent, product_words.broken(request, refusal, "value"), sent)
     except bulk.BulkUnfitError as refusal:
         fault = _fault(request, "all" if refusal.field == "skus" else "value", refusal.field)
         return await _listed(request, refusal.status, sent, [fault], sent)

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, params, post
 from litestar.exceptions import NotFoundException
 
 from qucheng.catalog import catalog_import, sku, sku_sheet
+from qucheng.commission import sku_plan
 from qucheng.core import clock, sheets
 from qucheng.web import auth, guards, pages, refusals, streaming
 from qucheng.web.console import product_words, products
@@ -69,9 +70,11 @@ async def apply(request: Request[Any, Any, Any], import_id: params.FromPath[uuid
     await _read(request, import_id)
     words = pages.words(request)
     try:
-        await catalog_import.apply(
+        await sku_plan.apply(
             brand=brand, import_id=import_id, digest=sent.get("digest", ""), actor=auth.actor(request), now=clock.now()
         )
+    except sku_plan.SkuPlanError as refusal:
+        return await _preview(request, import_id, refusal.status, product_words.broken(request, refusal, None))
     except (catalog_import.ImportStaleError, sku.SkuUnfitError):
         return await _preview(request, import_id, 409, [pages.Fault(message=words.gettext(STALE))])
     except catalog_import.ImportEndedError as refusal:

@@ -80,10 +80,10 @@ async def _stop(request: Request[Any, Any, Any], chosen: stop.Chosen) -> Respons
     brand, sent, words = await books.brand_of(request), await pages.form(request), pages.words(request)
     states = await _states(brand, chosen)
     what = next((each for each in WHATS if each == sent.get("what")), "freeze")
-    if not _changed(states)[what]:
+    if not changed(states)[what]:
         return await _form(request, chosen, 409, sent, [pages.Fault(field="what", message=words.gettext(NOTHING))])
     try:
-        outcome = await _do(brand, what, chosen, sent.get("reason", ""), request)
+        outcome = await do(brand, what, chosen, sent.get("reason", ""), request)
     except stop.ReasonError as refusal:
         return await _form(request, chosen, refusal.status, sent, [pages.Fault(field="reason", message=words.gettext(REASON))])
     except batch.BatchStateError as refusal:
@@ -91,7 +91,7 @@ async def _stop(request: Request[Any, Any, Any], chosen: stop.Chosen) -> Respons
     return pages.elsewhere(f"{request.scope['path']}?done={outcome.changed}")
 
 
-async def _do(brand: Brand, what: str, chosen: stop.Chosen, reason: str, request: Request[Any, Any, Any]) -> stop.Outcome:
+async def do(brand: Brand, what: str, chosen: stop.Chosen, reason: str, request: Request[Any, Any, Any]) -> stop.Outcome:
     actor, now = auth.actor(request), clock.now()
     if what == "withdraw" and chosen.batch is not None:
         return await batch.withdraw(brand=brand, number=chosen.batch, reason=reason, actor=actor, now=now)
@@ -99,7 +99,7 @@ async def _do(brand: Brand, what: str, chosen: stop.Chosen, reason: str, request
     return await act(brand=brand, chosen=chosen, reason=reason, actor=actor, now=now)
 
 
-def _changed(states: dict[str, int]) -> dict[str, int]:
+def changed(states: dict[str, int]) -> dict[str, int]:
     return {what: sum(states.get(state, 0) for state in stop.STOPPED[what]) for what in WHATS}
 
 
@@ -122,7 +122,7 @@ async def _form(
         number=chosen.batch,
         order_no=chosen.orders[0] if chosen.orders else None,
         states=states,
-        changed=_changed(states),
+        changed=changed(states),
         whats=[(each, words.gettext(word)) for each, word in WHATS.items()],
         sent=sent,
         done=int(done) if done.isascii() and done.isdigit() and len(done) < LONGEST else None,

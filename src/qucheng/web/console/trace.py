@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get, params, post
 from litestar.exceptions import NotFoundException
 
-from qucheng.core import clock, limits
+from qucheng.core import clock, limits, mail_address, phone
+from qucheng.insight import card_holder
 from qucheng.stock import rules, secret_reveal, trace
-from qucheng.web import auth, guards, pages, refusals
+from qucheng.web import auth, guards, pages, refusals, selling_words
 from qucheng.web import site as sites
+from qucheng.web.console import stops
 from qucheng.web.finance import books, desk, step_up
 from qucheng.web.texts import n_
+
+if TYPE_CHECKING:
+    import uuid
+
+    from qucheng.identity.brand import Brand
 
 FORM, ONE = "/trace", "/cards/{card_id:str}"
 # people who look after a complaint, and nobody who tries codes
@@ -24,10 +32,12 @@ WAYS = {
     "code": n_("Whole code"),
     "end": n_("Last four"),
     "order": n_("Order number"),
+    "person": n_("Phone or e-mail"),
     "card": n_("Card number"),
     "batch": n_("Batch number"),
 }
 PURPOSE = n_("Say what for, in 1 to 200 characters: it stays on record.")
+PERSON_REFUSED = (phone.PhoneInvalidError, mail_address.MailAddressInvalidError)
 REFUSED = (
     secret_reveal.NothingToShowError,
     secret_reveal.RevealPurposeError,
@@ -38,7 +48,7 @@ REFUSED = (
 
 @get(FORM, opt=guards.page("stock.read"))
 async def form(request: Request[Any, Any, Any]) -> Response[Any]:
-    return await _view(request, "code", None)
+    return await view(request, "code", None)
 
 
 @post(FORM, opt=guards.page("stock.read"), status_code=200)
@@ -50,8 +60,12 @@ async def find(request: Request[Any, Any, Any]) -> Response[Any]:
     await sites.of(request).limit(LOOKS, subject=str(auth.principal(request).user_id))
     found: list[trace.Found] = []
     if typed and "\0" not in typed:
-        found = await _found(request, brand.id, way, typed)
-    return await _view(request, way, found)
+        try:
+            found = await _found(request, brand, way, typed)
+        except PERSON_REFUSED as refusal:
+            fault = pages.Fault(field="typed", message=selling_words.sentence(request, refusal))
+            return await view(request, way, None, status=refusal.status, faults=[fault])
+    return await view(request, way, found)
 
 
 @get(ONE, opt=guards.page("stock.read"))
@@ -94,21 +108,26 @@ def fresh(request: Request[Any, Any, Any]) -> bool:
     return given is not None and clock.now() - given <= FRESH
 
 
-async def _found(request: Request[Any, Any, Any], brand_id: Any, way: str, typed: str) -> list[trace.Found]:  # noqa: ANN401 - its id
+async def _found(request: Request[Any, Any, Any], brand: Brand, way: str, typed: str) -> list[trace.Found]:
+    brand_id, keys = brand.id, sites.of(request).keys
     if way == "code":
-        return await trace.by_code(brand_id=brand_id, keys=sites.of(request).keys, typed=typed)
+        return await trace.by_code(brand_id=brand_id, keys=keys, typed=typed)
+    if way == "person":
+        return await card_holder.cards_of(brand=brand, keys=keys, typed=typed)
     if way == "end":
         return await trace.by_last_four(brand_id=brand_id, end=typed[-4:])
     if way == "order":
         return await trace.by_orders(brand_id=brand_id, orders=[typed])
+    return await _numbered(brand_id, way, typed)
+
+
+async def _numbered(brand_id: uuid.UUID, way: str, typed: str) -> list[trace.Found]:
+    """A batch, or one of its cards."""
     if way == "batch":
         return await trace.by_batch(brand_id=brand_id, batch=int(typed)) if desk.NUMBER.fullmatch(typed) else []
-    try:
-        batch, number = rules.parse_card_id(typed)
-    except rules.CardUnknownError:
-        return []
-    one = await trace.by_card(brand_id=brand_id, batch=batch, number=number)
-    return [one] if one else []
+    with contextlib.suppress(rules.CardUnknownError):
+        return await trace.by_cards(brand_id=brand_id, cards=[rules.parse_card_id(typed)])
+    return []
 
 
 async def _read(request: Request[Any, Any, Any], card_id: str) -> trace.Found:
@@ -123,11 +142,26 @@ async def _read(request: Request[Any, Any, Any], card_id: str) -> trace.Found:
     return found
 
 
-async def _view(request: Request[Any, Any, Any], way: str, found: list[trace.Found] | None) -> Response[Any]:
+async def view(
+    request: Request[Any, Any, Any],
+    way: str,
+    found: list[trace.Found] | None,
+    *,
+    status: int = 200,
+    faults: list[pages.Fault] | tuple[()] = (),
+    sent: dict[str, str] | None = None,
+) -> Response[Any]:
+    """sent: what was asked for with the cards that were found."""
     words = pages.words(request)
+    done = request.query_params.get("done", "")
     return await pages.view(
         request,
         "console/trace.html",
+        status=status,
+        faults=faults,
+        whats=[(each, words.gettext(word)) for each, word in stops.WHATS.items()],
+        sent=sent or {},
+        done=int(done) if done.isascii() and done.isdigit() and len(done) < stops.LONGEST else None,
         brand=await books.brand_of(request),
         way=way,
         ways=[(each, words.gettext(word)) for each, word in WAYS.items()],
