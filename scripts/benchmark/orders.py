@@ -82,7 +82,9 @@ async def bare(pool: asyncpg.Pool, brand: Brand, number: int, lines: int, resell
         )
         digest = hashlib.sha256(order_no.encode()).digest()
         await connection.execute(
-            sale.STORE, *(brand.id, order_no, "page", reseller, "web", NOW, NOW, "none"), *(None, None, None, None, digest)
+            sale.STORE,
+            *(brand.id, order_no, "page", reseller, "web", NOW, NOW, "none"),
+            *(None, None, digest, None, None, None, None, row["number"]),
         )
         after = '{"source":"page","reseller":"R1","channel":"web","lines":2,"net_minor":6000,"stock_state":"none"}'
         await connection.execute(

@@ -100,6 +100,7 @@ NULLABLE_REFERENCES = {
     "risk_alert.decided_by": "it is open",
     "claim_offer.made_by": "a program, or the platform itself",
     "claim.api_key": "the person claimed it on a page",
+    "consumer_session.api_key": "they proved a phone",
 }
 
 APPEND_ONLY = (

@@ -85,7 +85,9 @@ async def test_control_without_the_lock_of_a_card_some_fail(
     ground = await tills.opened(tmp_path / "b", keys)
     before = await owner.fetchval("SELECT pg_get_functiondef('lock_card'::regproc)")
     head = "lock_card(of_batch integer, of_number integer) RETURNS TABLE (sku text, pool integer, state text)"
-    await owner.execute(OFF.format(head, "'SELECT NULL::text, NULL::int, NULL::text WHERE pg_sleep(0.2) IS NULL'"))
+    # they all go on at the same full second
+    wait = "pg_sleep(1 - extract(microsecond FROM clock_timestamp()) % 1000000 / 1000000)"
+    await owner.execute(OFF.format(head, f"'SELECT NULL::text, NULL::int, NULL::text WHERE {wait} IS NULL'"))
     try:
         answers = await asyncio.gather(*(ground.redeem(ground.codes[0]) for _ in range(3)), return_exceptions=True)
     finally:

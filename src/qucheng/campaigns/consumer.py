@@ -28,6 +28,8 @@ FOUND = (
     " CASE WHEN s.way = 'phone' THEN c.phone_fingerprint END AS phone_fingerprint, s.way, s.signed_in_at, s.until"
     " FROM consumer_session s JOIN consumer c ON c.brand_id = s.brand_id AND c.id = s.consumer"
     " WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.until > $2"
+    " AND NOT EXISTS (SELECT FROM api_key k WHERE k.brand_id = s.brand_id AND k.id = s.api_key"
+    " AND (k.revoked_at IS NOT NULL OR k.expires_at <= $2))"
 )
 
 
@@ -62,7 +64,9 @@ def ask(who: Consumer) -> claim.Ask:
 
 
 async def principal(*, keys: crypto.Keys, brand_id: uuid.UUID, token: str | None, now: dt.datetime) -> Consumer | None:
-    """Who holds the token of the cookie; None where it is nobody's of this brand, has ended, or has run out."""
+    """Who holds the token of the cookie; None where it is nobody's of this brand, has ended, or has run out, or where
+    the key that vouched for them may no longer.
+    """
     if not token:
         return None
     async with db.atomic(brand_id):
@@ -85,9 +89,10 @@ async def start(
     before: str | None,
     actor: audit.Actor,
     now: dt.datetime,
+    api_key: uuid.UUID | None = None,
 ) -> str:
     """Inside the transaction that proves who it is; returns the token of a new session, which is nowhere else. before: the token of
-    the session whose place it takes. Raises claim.SubjectUnfitError.
+    the session whose place it takes. api_key: the app's that names them; the session is good as long as the key is. Raises claim.SubjectUnfitError.
     """
     fingerprint = claim.ask(brand=brand, keys=keys, subject=subject).subject
     connection, fresh, session, token = db.connection(), ids.new_id(), ids.new_id(), crypto.token()
@@ -108,7 +113,8 @@ async def start(
             "UPDATE consumer_session SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL", crypto.token_hash(before), now
         )
     await connection.execute(
-        "INSERT INTO consumer_session (brand_id, id, consumer, token_hash, way, signed_in_at, until) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO consumer_session (brand_id, id, consumer, token_hash, way, signed_in_at, until, api_key)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         brand.id,
         session,
         row["id"],
@@ -116,6 +122,7 @@ async def start(
         way,
         now,
         now + GOOD_FOR,
+        api_key,
     )
     after = {"session": str(session), "way": way}
     await audit.record(brand_id=brand.id, actor=actor, action="consumer.sign_in", subject=str(row["id"]), after=after)

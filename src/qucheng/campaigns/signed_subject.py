@@ -102,5 +102,13 @@ async def enter(
         if status != "INSERT 0 1":
             raise EntryUsedError("This address was used.")
         return await consumer.start(
-            brand=brand, keys=keys, subject=entry.subject, phone=None, way="app", before=before, actor=actor, now=now
+            brand=brand,
+            keys=keys,
+            subject=entry.subject,
+            phone=None,
+            way="app",
+            before=before,
+            actor=actor,
+            now=now,
+            api_key=caller.key_id,
         )

@@ -56,6 +56,7 @@ class ConsumerSession(Table, tablename="consumer_session", db=db.ENGINE, tags=["
     signed_in_at = Timestamptz(default=None, null=False)
     until = Timestamptz(default=None, null=False)
     ended_at = Timestamptz(default=None, null=True)
+    api_key = UUID(default=None, null=True)
 
 
 class SignInCode(Table, tablename="sign_in_code", db=db.ENGINE, tags=["raw"]):

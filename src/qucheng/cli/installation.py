@@ -20,21 +20,20 @@ def doctor() -> int:
     current = settings.load()
     findings = [*doctors.check(current), *_production(current)]
     for finding in findings:
-        print(
-            f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name}: {finding.what}"
-            + (f"\n         {finding.remedy}" if not finding.ok else "")
-        )
+        mark = "MISSING" if not finding.ok else "WARNING" if finding.remedy else "ok     "
+        print(f"{mark}  {finding.name}: {finding.what}" + (f"\n         {finding.remedy}" if finding.remedy else ""))
     return DONE if all(finding.ok for finding in findings) else STOPPED
 
 
 def _production(current: settings.Settings) -> list[doctors.Finding]:
-    """A finding for each reason for which a start is refused; nothing where this is no production."""
+    """A finding for each reason for which a start is refused, and each warning; nothing where this is no production."""
     if not current.production:
         return []
-    found = productions.reasons(current)
+    found = [doctors.Finding("production", ok=False, what=each.what, remedy=each.remedy) for each in productions.reasons(current)]
     if not found:
-        return [doctors.Finding("production", ok=True, what="nothing is missing")]
-    return [doctors.Finding("production", ok=False, what=each.what, remedy=each.remedy) for each in found]
+        found = [doctors.Finding("production", ok=True, what="nothing is missing")]
+    warned = productions.warnings(current)
+    return [*found, *(doctors.Finding("production", ok=True, what=each.what, remedy=each.remedy) for each in warned)]
 
 
 def migrate() -> None:

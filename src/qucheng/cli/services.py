@@ -34,6 +34,7 @@ def serve(*, host: str = HOST, port: int = PORT) -> None:
     log.configure()
     current = settings.load()
     production.require(current)
+    production.warn(current)
     asyncio.run(server.serve(settings=current, host=host, port=port))
 
 

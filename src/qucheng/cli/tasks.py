@@ -22,6 +22,7 @@ def worker() -> None:
     log.configure()
     current = settings.load()
     production.require(current)
+    production.warn(current)
     asyncio.run(workers.work(current))
 
 

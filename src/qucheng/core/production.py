@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib import parse
 
 import msgspec
+import structlog
 
 from qucheng.core import crashpoint, crypto, db, errors
 from qucheng.core import settings as settings_
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from qucheng.core.settings import Settings
 
 OTHERS = 0o007
+log = structlog.get_logger("qucheng.production")
 GUESSED = frozenset({"admin", "changeme", "password", "postgres", "qucheng", "redis", "secret", "test"})
 
 
@@ -41,6 +43,20 @@ def require(current: Settings, *, demo: bool = False) -> None:
     if found:
         listed = "\n".join(f"  - {reason.what}: {reason.remedy}" for reason in found)
         raise UnfitError(f"this installation is not fit for production (QUCHENG_PRODUCTION=1):\n{listed}")
+
+
+def warn(current: Settings) -> None:
+    """Into the log of a process that begins."""
+    for found in warnings(current):
+        log.warning("production.lacks", what=found.what, remedy=found.remedy)
+
+
+def warnings(current: Settings) -> list[Reason]:
+    """What a platform may do without, and another may not."""
+    if not current.production or current.sms_url is not None:
+        return []
+    what = "QUCHENG_SMS_URL is not set: no text message is sent, and no consumer can sign in with a phone"
+    return [Reason(what, "name the gateway for text messages, and its QUCHENG_SMS_TOKEN, if this platform has consumers")]
 
 
 def reasons(current: Settings) -> list[Reason]:

@@ -5,12 +5,16 @@ import os
 from collections import abc
 from pathlib import Path
 from typing import ClassVar
+from urllib import parse
 
 import msgspec
 
 from qucheng.core import errors
 
 _SHORTEST_TOKEN = 20
+# somebody else made it
+_SHORTEST_SMS_TOKEN = 8
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 NOBODY = "Qucheng <qucheng@localhost>"
 
 
@@ -42,6 +46,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str
     """QUCHENG_MAIL_FROM: who letters come from."""
 
+    sms_url: str | None
+    """QUCHENG_SMS_URL: https://… of the gateway that text messages are posted to. None: a folder in a trial, nowhere in production."""
+
+    sms_token: str | None
+    """QUCHENG_SMS_TOKEN: what the gateway knows us by."""
+
     production: bool
     """QUCHENG_PRODUCTION=1: a start refuses what is good enough for a trial only (core/production.py)."""
 
@@ -69,6 +79,7 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
     app_database_url = _address(environment, "APP_DATABASE_URL", ("postgresql", "postgres"))
     if app_database_url is not None and database_url is None:
         raise SettingError("APP_DATABASE_URL is set and DATABASE_URL is not: both name the same database")
+    sms_url, sms_token = _gateway(environment)
     return Settings(
         database_url=database_url,
         app_database_url=app_database_url,
@@ -77,6 +88,8 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
         metrics_token=_token(environment, "QUCHENG_METRICS_TOKEN"),
         mail_url=_address(environment, "QUCHENG_MAIL_URL", ("smtp", "smtps")),
         mail_from=environment.get("QUCHENG_MAIL_FROM", "").strip() or NOBODY,
+        sms_url=sms_url,
+        sms_token=sms_token,
         production=_switch(environment, "QUCHENG_PRODUCTION"),
         trusted_proxies=_networks(environment, "QUCHENG_TRUSTED_PROXIES", "would believe everybody: name the proxies"),
         webhook_networks=_networks(environment, "QUCHENG_WEBHOOK_NETWORKS", "would reach everything: name the receivers"),
@@ -94,12 +107,32 @@ def _address(environment: abc.Mapping[str, str], name: str, schemes: tuple[str, 
     return value
 
 
-def _token(environment: abc.Mapping[str, str], name: str) -> str | None:
+def _gateway(environment: abc.Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Phone numbers and codes go there: only to this machine without TLS."""
+    name = "QUCHENG_SMS_URL"
+    url, token = _address(environment, name, ("https", "http")), _token(environment, "QUCHENG_SMS_TOKEN", _SHORTEST_SMS_TOKEN)
+    if (url is None) != (token is None):
+        raise SettingError(f"{name} and QUCHENG_SMS_TOKEN are set together, or neither is")
+    if url is None:
+        return None, None
+    try:
+        parts = parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise SettingError(f"{name} is no address") from None
+    if not host or "@" in parts.netloc or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+        raise SettingError(f"{name} is an address such as https://texts.example/send, without a user and without a fragment")
+    if parts.scheme != "https" and host not in _THIS_MACHINE:
+        raise SettingError(f"{name} must begin with https://: only this machine is spoken to without TLS")
+    return url, token
+
+
+def _token(environment: abc.Mapping[str, str], name: str, shortest: int = _SHORTEST_TOKEN) -> str | None:
     value = environment.get(name, "").strip()
     if not value:
         return None
-    if len(value) < _SHORTEST_TOKEN or not value.isascii() or not value.isprintable() or " " in value:
-        raise SettingError(f"{name} must be {_SHORTEST_TOKEN} or more letters, digits and signs without spaces")
+    if len(value) < shortest or not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingError(f"{name} must be {shortest} or more letters, digits and signs without spaces")
     return value
 
 

@@ -39,7 +39,7 @@ async def rewrap(work: task.Work, tools: Tools) -> None:
 
 async def send_text(work: task.Work, tools: Tools) -> None:
     brand, current, keys = await _brand(work), tools.settings, _keys(tools)
-    port = sms.chosen(production=current.production, folder=current.var / sms.FOLDER, keys=keys)
+    port = sms.chosen(current=current, keys=keys)
     await sms.deliver(
         work,
         port=port,

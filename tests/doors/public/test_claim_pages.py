@@ -8,17 +8,19 @@ import hmac
 import re
 import secrets
 import time
+import uuid
 from typing import TYPE_CHECKING
 from urllib import parse
 
 import msgspec
 import pytest
-from tests import books
+from tests import books, receiver
 from tests.doors.account import browser as browsers
 from tests.doors.open_api.conftest import make
 from tests.rooms.campaigns import gate
 
-from qucheng.core import clock
+from qucheng.core import clock, settings, task
+from qucheng.jobs import handlers
 from qucheng.stock import text_message
 from qucheng.web.consumer import phone_step
 
@@ -184,6 +186,51 @@ async def test_where_nobody_counts_no_code_is_sent(workspace: books.Workspace, t
         guest = await house.browser()
         assert (await guest.get(page(brand))).status_code == 200
         assert (await guest.send(page(brand), do="send", phone=PHONE)).status_code == 503
+    assert await texted(house, brand) == []
+
+
+async def test_in_production_without_a_gateway_no_code_is_promised(
+    workspace: books.Workspace, tmp_path: Path, valkey_url: str, brand: Brand
+) -> None:
+    assert workspace
+    named = {"REDIS_URL": valkey_url, "QUCHENG_PRODUCTION": "1"}
+    async with browsers.house(tmp_path / "var", **named) as house:
+        guest = await house.browser()
+        for here in (page(brand), f"/enter/{brand.code}"):
+            assert (await guest.get(here)).status_code == 200
+            answer = await guest.send(here, do="send", phone=PHONE)
+            said = "No text messages can be sent here" in guest.page
+            assert (answer.status_code, said, "Sent to" in guest.page, PHONE in guest.page) == (503, True, False, True), here
+        guest.language = "zh-CN"
+        await guest.get(page(brand))
+        assert "这里发不了短信" in (await guest.send(page(brand), do="send", phone=PHONE)).text
+    assert await books.seen(brand, "SELECT (SELECT count(*) FROM text_message), (SELECT count(*) FROM sign_in_code)") == [(0, 0)]
+
+
+async def test_in_production_the_code_comes_through_the_gateway(
+    workspace: books.Workspace, tmp_path: Path, valkey_url: str, brand: Brand
+) -> None:
+    """From the button over the task of a worker to the phone, and back into the page."""
+    assert workspace
+    gateway = receiver.Receiver()
+    server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/send"
+    named = {"QUCHENG_PRODUCTION": "1", "QUCHENG_SMS_URL": url, "QUCHENG_SMS_TOKEN": "plum-otter-42"}
+    async with server, browsers.house(tmp_path / "var", REDIS_URL=valkey_url, **named) as house:
+        guest = await house.browser()
+        await guest.get(page(brand))
+        assert (await guest.send(page(brand), do="send", phone=PHONE)).status_code == 200
+        assert "Sent to 138****2264." in guest.page
+        ((waiting,),) = await books.seen(brand, "SELECT id FROM task WHERE brand = $1 AND state = 'waiting'", brand.id)
+        got = await task.claim(waiting, worker=uuid.uuid4(), kinds=[text_message.SEND])
+        assert got is not None
+        with handlers.Tools(settings.load({"QUCHENG_VAR": str(tmp_path / "var"), **named})) as tools:
+            await handlers.HANDLERS[text_message.SEND](task.Work(got), tools)
+        (hit,) = gateway.hits
+        told = msgspec.json.decode(hit.body)
+        code = told["text"].partition("Your code is ")[2][:6]
+        assert (told["to"], hit.headers["authorization"]) == (CALLED, "Bearer plum-otter-42")
+        assert (await claimed(guest, brand, code)).headers["location"] == f"/wallet/{brand.code}/1-1"
     assert await texted(house, brand) == []
 
 

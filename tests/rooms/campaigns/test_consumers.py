@@ -168,7 +168,8 @@ class Phone:
     def __init__(self) -> None:
         self.got: list[str] = []
 
-    async def send(self, *, to: str, text: str, now: dt.datetime) -> None:
+    async def send(self, *, message: uuid.UUID, to: str, text: str, now: dt.datetime) -> None:
+        assert message
         assert now
         self.got.append(f"{to} {text}")
 
@@ -260,6 +261,33 @@ async def test_the_apps_person_is_who_claimed_through_the_api(brand: Brand, keys
     assert await offer_page.claimed(brand=brand, code=gate.CODE, who=who, now=NOW) == first.card
     again = await gate.claim.DESK.claim(brand=brand, code=gate.CODE, one=consumer.ask(who), now=NOW)
     assert (again.id, again.fresh) == (first.id, False)
+
+
+async def test_a_session_of_the_app_is_good_as_long_as_its_key(brand: Brand, keys: crypto.Keys) -> None:
+    """The phone's sessions and those of another key stand, and so does the one of a key that lives, to the last second of it."""
+    stolen, good = await made_key(keys, brand), await made_key(keys, brand)
+    tokens = [
+        await signed_subject.enter(brand=brand, keys=keys, entry=signed(brand, key), before=None, actor=ACTOR, now=NOW)
+        for key in (stolen, good)
+    ]
+    tokens.append(
+        await sign_in_code.sign_in(
+            brand=brand, keys=keys, phone=PHONE, code=await sent(brand, keys), browser=ME, before=None, actor=ACTOR, now=NOW
+        )
+    )
+
+    async def standing(now: dt.datetime) -> list[bool]:
+        found = [await consumer.principal(keys=keys, brand_id=brand.id, token=each, now=now) for each in tokens]
+        return [who is not None for who in found]
+
+    assert await books.seen(brand, "SELECT api_key FROM consumer_session ORDER BY id") == [(stolen.id,), (good.id,), (None,)]
+    assert await standing(NOW + MINUTE) == [True, True, True]
+    by = await people.person(keys)
+    await api_key.revoke(brand_id=brand.id, key_id=stolen.id, by=by, actor=audit.SYSTEM, now=NOW + MINUTE)
+    assert await standing(NOW + MINUTE) == [False, True, True]
+    # its time is over as well
+    assert await standing(NOW + 24 * HOUR - SECOND) == [False, True, True]
+    assert await standing(NOW + 24 * HOUR) == [False, False, True]
 
 
 async def test_an_offer_says_how_many_are_left_and_where_it_is_used(brand: Brand, keys: crypto.Keys) -> None:

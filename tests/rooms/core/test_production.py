@@ -7,6 +7,7 @@ from urllib import parse
 
 import asyncpg
 import pytest
+from structlog import testing
 from tests import books, product
 
 from qucheng.core import crypto, production, settings
@@ -56,6 +57,18 @@ def whats(environment: dict[str, str]) -> list[str]:
 async def test_nothing_is_missing_where_all_is_named(fit: dict[str, str]) -> None:
     assert whats(fit) == []
     production.require(settings.load(fit))
+
+
+async def test_without_a_gateway_for_text_messages_there_is_a_warning_and_no_reason(fit: dict[str, str]) -> None:
+    gateway = {"QUCHENG_SMS_URL": "https://texts.example/send", "QUCHENG_SMS_TOKEN": "plum-otter-42"}
+    for environment, said in ((fit, 1), ({**fit, **gateway}, 0), ({**fit, "QUCHENG_PRODUCTION": "0"}, 0)):
+        current = settings.load(environment)
+        assert len(production.warnings(current)) == said
+        with testing.capture_logs() as lines:
+            production.require(current)
+            production.warn(current)
+        assert [line["event"] for line in lines] == ["production.lacks"] * said
+    assert whats({**fit, **gateway}) == []
 
 
 @pytest.mark.parametrize(
@@ -170,6 +183,11 @@ def test_the_doctor_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     run = product.run("doctor")
     found = [line.partition("production: ")[2] for line in run.stdout.splitlines() if line.startswith("MISSING  production: ")]
     assert (run.status, found) == (1, TRIAL)
+    warned = [line for line in run.stdout.splitlines() if line.startswith("WARNING  ")]
+    assert [line.partition(" is not set")[0] for line in warned] == ["WARNING  production: QUCHENG_SMS_URL"]
+    monkeypatch.setenv("QUCHENG_SMS_URL", "https://texts.example/send")
+    monkeypatch.setenv("QUCHENG_SMS_TOKEN", "plum-otter-42")
+    assert "WARNING" not in product.run("doctor").stdout
 
 
 def test_a_ring_of_keys_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,12 @@ def test_variables_are_taken_and_an_empty_one_counts_as_unset() -> None:
         ({"REDIS_URL": "geheim"}, "REDIS_URL must begin with redis://"),
         ({"APP_DATABASE_URL": "postgresql://a:geheim@db/x"}, "DATABASE_URL is not"),
         ({"QUCHENG_METRICS_TOKEN": "geheim"}, "QUCHENG_METRICS_TOKEN must be 20 or more"),
+        ({"QUCHENG_SMS_URL": "https://texts.example/geheim"}, "are set together"),
+        ({"QUCHENG_SMS_TOKEN": "geheim-geheim"}, "are set together"),
+        ({"QUCHENG_SMS_URL": "https://texts.example", "QUCHENG_SMS_TOKEN": "geheim"}, "QUCHENG_SMS_TOKEN must be 8 or more"),
+        ({"QUCHENG_SMS_URL": "http://texts.example/geheim", "QUCHENG_SMS_TOKEN": "geheim-geheim"}, "must begin with https://"),
+        ({"QUCHENG_SMS_URL": "https://u:geheim@texts.example", "QUCHENG_SMS_TOKEN": "geheim-geheim"}, "without a user"),
+        ({"QUCHENG_SMS_URL": "https://[geheim", "QUCHENG_SMS_TOKEN": "geheim-geheim"}, "QUCHENG_SMS_URL is no address"),
         ({"QUCHENG_METRICS_TOKEN": "geheim geheim geheim geheim"}, "without spaces"),
     ],
 )
@@ -44,6 +50,12 @@ def test_a_variable_that_cannot_be_meant_is_refused_without_its_value(variables:
     with pytest.raises(settings.SettingError, match=message) as refused:
         settings.load(variables)
     assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://texts.example:8443/send?from=shop", "http://127.0.0.1:9000/", "http://localhost/x"])
+def test_text_messages_have_a_gateway(url: str) -> None:
+    current = settings.load({"QUCHENG_SMS_URL": url, "QUCHENG_SMS_TOKEN": "plum-otter-42"})
+    assert (current.sms_url, current.sms_token) == (url, "plum-otter-42")
 
 
 def test_proxies_are_addresses_and_networks() -> None:

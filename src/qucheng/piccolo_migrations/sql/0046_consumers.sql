@@ -15,7 +15,7 @@ CALL protect('consumer', false);
 REVOKE UPDATE ON consumer FROM qucheng_app;
 GRANT UPDATE (phone_cipher, phone_fingerprint) ON consumer TO qucheng_app;
 
--- Of the cookie stands a hash. way: what they signed in with.
+-- Of the cookie stands a hash. way: what they signed in with. api_key: the app's that signed for them; revoked or expired it opens nothing.
 CREATE TABLE consumer_session (
     brand_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -25,12 +25,16 @@ CREATE TABLE consumer_session (
     signed_in_at timestamptz NOT NULL,
     until timestamptz NOT NULL,
     ended_at timestamptz,
+    api_key uuid,
     PRIMARY KEY (brand_id, id),
     CONSTRAINT consumer_session_token_unique UNIQUE (brand_id, token_hash),
     CONSTRAINT consumer_session_consumer_reference FOREIGN KEY (brand_id, consumer) REFERENCES consumer,
+    CONSTRAINT consumer_session_api_key_reference FOREIGN KEY (brand_id, api_key) REFERENCES api_key,
+    CONSTRAINT consumer_session_app_check CHECK (api_key IS NULL OR way = 'app'),
     CONSTRAINT consumer_session_time_check CHECK (until > signed_in_at AND until <= signed_in_at + interval '30 days')
 );
 CREATE INDEX consumer_session_consumer_index ON consumer_session (brand_id, consumer);
+CREATE INDEX consumer_session_api_key_index ON consumer_session (brand_id, api_key);
 CREATE INDEX consumer_session_until_index ON consumer_session (brand_id, until);
 CALL protect('consumer_session', false);
 REVOKE UPDATE ON consumer_session FROM qucheng_app;

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from qucheng.campaigns import consumer, sign_in_code
+from qucheng.connectors import sms
 from qucheng.core import clock, errors, limits, phone
 from qucheng.web import auth, pages, refusals
 from qucheng.web import site as sites
@@ -47,6 +48,7 @@ SENTENCES = {
     "sign_in_code.missing": n_("Enter the six digits of the message."),
     "sign_in_code.wrong": n_("The code is wrong, or no longer good. Look at the newest message, or have another one sent."),
     "consumer.agree": n_("Accept the rules of use and the privacy notice first."),
+    "sms.nowhere": n_("No text messages can be sent here: this site has no gateway for them. Ask the brand whose page this is."),
 }
 
 
@@ -73,6 +75,7 @@ REFUSED = (
     sign_in_code.CodeWrongError,
     CodeMissingError,
     NotAgreedError,
+    sms.NowhereError,
     limits.LimitedError,
     limits.LimiterDownError,
 )
@@ -97,8 +100,9 @@ def sends(sent: dict[str, str]) -> bool:
 
 
 async def send(request: Request[Any, Any, Any], brand: Brand, sent: dict[str, str]) -> Step:
-    """The answer is the same, whoever has the phone. Raises PhoneInvalidError, NoTextsError, LimitedError, LimiterDownError."""
+    """The answer is the same, whoever has the phone. Raises what REFUSED names."""
     site, now, typed = sites.of(request), clock.now(), sent.get("phone", "")
+    sms.require(site.settings)
     called, here = _called(brand, typed), phone.prefix(brand.currency)
     if not phone.takes_texts(called):
         raise NoTextsError("No text messages go to this number.")

@@ -67,8 +67,9 @@ async def claim_card(request: Request[Any, Any, Any]) -> Response[bytes]:
     asked = claim.Request(
         api_key=caller.key_id,
         key=key,
-        fingerprint=idempotency.fingerprint(
-            request.method.encode(), machines.target(request).encode(), msgspec.json.encode(sent)
+        # keyed: who the person is would be found by trying
+        fingerprint=sites.of(request).keys.fingerprint(
+            f"{machines.target(request)}\n{msgspec.json.encode(sent).decode()}", of="claim.request"
         ),
     )
     brand = await brands.known(caller.brand_id)
