@@ -137,7 +137,9 @@ def free_port() -> int:
 @contextlib.contextmanager
 def process(port: int, *command: str, **named: str) -> Iterator[int]:
     """A server as a process that answers."""
-    started = subprocess.Popen([sys.executable, *command], env={**os.environ, **named}, stdout=subprocess.DEVNULL)
+    started = subprocess.Popen(
+        [sys.executable, *command], env={**os.environ, **named}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:

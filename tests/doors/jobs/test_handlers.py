@@ -44,7 +44,14 @@ async def performed(kind: str, current: settings.Settings, **subject: object) ->
 async def test_what_is_asked_for_has_a_handler() -> None:
     asked = {each.kind for each in worker.TIMETABLE} | {advance.SETTLE, advance.ISSUE, document_store.RENDER, letter.SEND}
     asked |= {upload.TAKE_IN, export.JOURNAL, export.TRIAL_BALANCE, trail.EXPORT, statement_export.LIST, statement_export.ARCHIVE}
-    asked |= {analytics_export.KIND, redemption_export.KIND, evidence.PACK, sku_export.KIND, price_export.KIND, network_queries.LIST}
+    asked |= {
+        analytics_export.KIND,
+        redemption_export.KIND,
+        evidence.PACK,
+        sku_export.KIND,
+        price_export.KIND,
+        network_queries.LIST,
+    }
     asked |= {plan_simulation.KIND, plan_publish.CERTIFICATE}
     asked |= {intake.ACCRUE, generate.KIND, batch_import.KIND, batch.RELEASE, key_rotation.REWRAP, text_message.SEND}
     assert asked == set(handlers.HANDLERS)
