@@ -19,7 +19,7 @@ import weasyprint
 from tests import books, serving
 from tests.doors.account import browser
 from tests.doors.open_api import callers
-from tests.faults import canaries, site
+from tests.faults import canaries, canary_wallet, site
 from tests.rooms.identity import people
 from tests.rooms.stock import card_desk
 
@@ -380,6 +380,7 @@ async def test_two_hundred_codes_go_through_the_installation_and_stand_nowhere_i
             codes = await shown(run, manager)
             await redeemed(run, codes)
             await at_a_till(run, codes)
+            await canary_wallet.shown(run)
             await mistaken(run, manager)
             await stopped(run)
             await settled(run, manager)
