@@ -71,7 +71,7 @@ async def test_from_the_price_to_the_order(guest: browsers.Browser, desk: sales_
     for step in ("many", "reordered", "twice"):
         assert (await guest.send(pays, do=step)).status_code == 303
     assert len(await desk.orders()) == 1
-    assert await books.seen(desk.brand, "SELECT views, orders FROM sales_link_day") == [(2, 1)]
+    assert await books.seen(desk.brand, "SELECT views, orders FROM sales_link_day") == [(3, 1)]
     assert await books.seen(desk.brand, "SELECT effect, count(*) FROM payment_notice GROUP BY 1 ORDER BY 1") == [
         ("none", 6),
         ("paid", 1),

@@ -59,15 +59,18 @@ async def test_nothing_is_missing_where_all_is_named(fit: dict[str, str]) -> Non
     production.require(settings.load(fit))
 
 
-async def test_without_a_gateway_for_text_messages_there_is_a_warning_and_no_reason(fit: dict[str, str]) -> None:
+async def test_without_a_gateway_for_text_messages_there_is_a_warning_and_no_reason(
+    fit: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     gateway = {"QUCHENG_SMS_URL": "https://texts.example/send", "QUCHENG_SMS_TOKEN": "plum-otter-42"}
     for environment, said in ((fit, 1), ({**fit, **gateway}, 0), ({**fit, "QUCHENG_PRODUCTION": "0"}, 0)):
         current = settings.load(environment)
         assert len(production.warnings(current)) == said
-        with testing.capture_logs() as lines:
-            production.require(current)
-            production.warn(current)
-        assert [line["event"] for line in lines] == ["production.lacks"] * said
+        lines = testing.CapturingLogger()
+        monkeypatch.setattr(production, "log", lines)
+        production.require(current)
+        production.warn(current)
+        assert [(line.method_name, line.args) for line in lines.calls] == [("warning", ("production.lacks",))] * said
     assert whats({**fit, **gateway}) == []
 
 
