@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import email
 import email.policy
@@ -90,25 +91,37 @@ class Server:
     def __init__(self, answer: str) -> None:
         self.answer = answer
         self.received: list[bytes] = []
+        self.left = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         def say(line: str) -> None:
             writer.write(line.encode() + b"\r\n")
 
         say("220 test")
-        while line := (await reader.readline()).decode().strip().upper():
-            if line.startswith("EHLO"):
-                say("250 test")
-            elif line == "DATA":
-                say("354 go on")
-                self.received.append(await reader.readuntil(b"\r\n.\r\n"))
-                say(self.answer)
-            elif line == "QUIT":
-                say("221 bye")
-                break
-            else:
-                say("250 ok")
-        writer.close()
+        try:
+            while line := (await reader.readline()).decode().strip().upper():
+                if line.startswith("EHLO"):
+                    say("250 test")
+                elif line == "DATA":
+                    say("354 go on")
+                    self.received.append(await reader.readuntil(b"\r\n.\r\n"))
+                    say(self.answer)
+                elif line == "QUIT":
+                    say("221 bye")
+                    break
+                else:
+                    say("250 ok")
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            self.left.set()
+
+    async def close(self, server: asyncio.Server) -> None:
+        """Not before the line is closed: asyncio does not wait for that."""
+        server.close()
+        await server.wait_closed()
+        await asyncio.wait_for(self.left.wait(), 30)
 
 
 async def sent(answer: str) -> Server:
@@ -118,8 +131,7 @@ async def sent(answer: str) -> Server:
     try:
         await mail.Smtp(mail.read_server(f"smtp://127.0.0.1:{port}?tls=none")).send(composed())
     finally:
-        server.close()
-        await server.wait_closed()
+        await told.close(server)
     return told
 
 
@@ -144,8 +156,7 @@ async def test_a_server_that_offers_no_encryption_gets_nothing() -> None:
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(OSError, match="does not answer as it should"):
         await mail.Smtp(mail.read_server(f"smtp://127.0.0.1:{port}")).send(composed())
-    server.close()
-    await server.wait_closed()
+    await told.close(server)
     assert told.received == []
 
 
