@@ -15,7 +15,7 @@ from qucheng.core import cells, clock, exports, sheets
 from qucheng.identity.brand import Brand
 from qucheng.web import auth, guards, pages, refusals, streaming
 from qucheng.web import site as sites
-from qucheng.web.console import prices_asked, prices_table
+from qucheng.web.console import prices_asked, prices_table, sheet_form
 from qucheng.web.finance import books
 from qucheng.web.texts import n_
 
@@ -49,12 +49,7 @@ async def form(request: Request[Any, Any, Any]) -> Response[Any]:
     return await _form(request, 200, ())
 
 
-@post(
-    IMPORT,
-    opt={**guards.page("prices.edit"), streaming.STREAMED: True},
-    status_code=200,
-    request_max_body_size=sheets.LARGEST + streaming.ROOM,
-)
+@post(IMPORT, **sheet_form.route("prices.edit"))
 async def send(request: Request[Any, Any, Any]) -> Response[Any]:
     """Nothing changes yet: the next page says what would."""
     sent, brand = await streaming.sent(request), await books.brand_of(request)
@@ -62,7 +57,7 @@ async def send(request: Request[Any, Any, Any]) -> Response[Any]:
     if sent.file_name is None:
         return await _form(request, 422, [pages.Fault(field="file", message=words.gettext("Choose a file."))])
     try:
-        data = b"".join([piece async for piece in sent.pieces()])
+        data = await sheet_form.content(sent)
         found = await sheets.read(data, names=COLUMNS, needed=NEEDED)
     except sheets.SheetColumnsError as refusal:
         return await _form(request, refusal.status, [pages.Fault(field="file", message=_columns(request, refusal))])

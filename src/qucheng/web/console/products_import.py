@@ -12,7 +12,7 @@ from qucheng.catalog import catalog_import, sku, sku_sheet
 from qucheng.commission import sku_plan
 from qucheng.core import clock, sheets
 from qucheng.web import auth, guards, pages, refusals, streaming
-from qucheng.web.console import product_words, products
+from qucheng.web.console import product_words, products, sheet_form
 from qucheng.web.finance import books, desk
 from qucheng.web.texts import n_
 
@@ -20,8 +20,6 @@ FORM = "/products/import"
 ONE = "/products/import/{import_id:uuid}"
 SHOWN = 100
 VERDICTS = {"refused": n_("Wrong"), "new": n_("New"), "changed": n_("Changed"), "same": n_("As it is")}
-ROWS = n_("The file has no rows, or more than 5,000.")
-COLUMNS = n_("These columns are missing or stand there twice: %(columns)s. The first row names the columns.")
 STALE = n_("Somebody changed the catalogue since you looked at the file. This is what it would do now; nothing was done.")
 ENDED = n_("This file was applied or discarded already.")
 
@@ -31,28 +29,22 @@ async def form(request: Request[Any, Any, Any]) -> Response[Any]:
     return await _form(request, 200, ())
 
 
-@post(
-    FORM,
-    opt={**guards.page("catalog.change"), streaming.STREAMED: True},
-    status_code=200,
-    request_max_body_size=sheets.LARGEST + streaming.ROOM,
-)
+@post(FORM, **sheet_form.route("catalog.change"))
 async def send(request: Request[Any, Any, Any]) -> Response[Any]:
     """Nothing of the catalogue changes yet: the next page says what would."""
     sent, brand = await streaming.sent(request), await books.brand_of(request)
     words = pages.words(request)
     if sent.file_name is None:
         return await _form(request, 422, [pages.Fault(field="file", message=words.gettext("Choose a file."))])
-    content = b"".join([piece async for piece in sent.pieces()])
+    content = await sheet_form.content(sent)
     try:
         import_id = await catalog_import.keep(
             brand=brand, file_name=sent.file_name, content=content, actor=auth.actor(request), now=clock.now()
         )
     except sheets.SheetColumnsError as refusal:
-        told = words.gettext(COLUMNS) % {"columns": ", ".join([*refusal.missing, *refusal.twice])}
-        return await _form(request, refusal.status, [pages.Fault(field="file", message=told)])
+        return await _form(request, refusal.status, [pages.Fault(field="file", message=sheet_form.columns(words, refusal))])
     except catalog_import.ImportEmptyError as refusal:
-        return await _form(request, refusal.status, [pages.Fault(field="file", message=words.gettext(ROWS))])
+        return await _form(request, refusal.status, [pages.Fault(field="file", message=words.gettext(sheet_form.ROWS))])
     except (sheets.SheetUnreadableError, sheets.SheetTooLargeError) as refusal:
         return await _form(request, refusal.status, [pages.Fault(field="file", message=refusals.sentence(refusal, words))])
     return pages.elsewhere(f"{FORM}/{import_id}")

@@ -9,14 +9,12 @@ from litestar import Request, Response, get, post
 from qucheng.core import clock, sheets
 from qucheng.redemption import store_import
 from qucheng.web import auth, guards, pages, refusals, streaming
-from qucheng.web.console import stores
+from qucheng.web.console import sheet_form, stores
 from qucheng.web.finance import books
 from qucheng.web.texts import n_
 
 FORM = stores.LIST + "/import"
 SHOWN = 20
-COLUMNS = n_("These columns are missing or stand there twice: %(columns)s. The first row names the columns.")
-NO_ROWS = n_("The file has no rows, or more than 5,000.")
 ROW = n_("Row %(row)s: %(fields)s cannot be so.")
 MORE = n_("And more rows that cannot be so: %(rows)s.")
 
@@ -26,27 +24,21 @@ async def form(request: Request[Any, Any, Any]) -> Response[Any]:
     return await _form(request, 200, ())
 
 
-@post(
-    FORM,
-    opt={**guards.page("stores.change"), streaming.STREAMED: True},
-    status_code=200,
-    request_max_body_size=sheets.LARGEST + streaming.ROOM,
-)
+@post(FORM, **sheet_form.route("stores.change"))
 async def send(request: Request[Any, Any, Any]) -> Response[Any]:
     sent, brand = await streaming.sent(request), await books.brand_of(request)
     words = pages.words(request)
     if sent.file_name is None:
         return await _form(request, 422, [_fault(words.gettext("Choose a file."))])
-    content = b"".join([piece async for piece in sent.pieces()])
+    content = await sheet_form.content(sent)
     try:
         taken = await store_import.take_in(brand_id=brand.id, content=content, actor=auth.actor(request), now=clock.now())
     except sheets.SheetColumnsError as refusal:
-        told = words.gettext(COLUMNS) % {"columns": ", ".join([*refusal.missing, *refusal.twice])}
-        return await _form(request, refusal.status, [_fault(told)])
+        return await _form(request, refusal.status, [_fault(sheet_form.columns(words, refusal))])
     except store_import.StoreRowsError as refusal:
         said = [words.gettext(ROW) % {"row": row, "fields": ", ".join(fields)} for row, fields in refusal.rows.items()]
         more = [words.gettext(MORE) % {"rows": len(said) - SHOWN}] if len(said) > SHOWN else []
-        told_all = [*said[:SHOWN], *more] or [words.gettext(NO_ROWS)]
+        told_all = [*said[:SHOWN], *more] or [words.gettext(sheet_form.ROWS)]
         return await _form(request, refusal.status, [_fault(each) for each in told_all])
     except (sheets.SheetUnreadableError, sheets.SheetTooLargeError) as refusal:
         return await _form(request, refusal.status, [_fault(refusals.sentence(refusal, words))])

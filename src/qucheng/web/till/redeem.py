@@ -166,10 +166,8 @@ async def _view(request: Request[Any, Any, Any], brand: Brand, template: str, **
 
 def amounts(request: Request[Any, Any, Any], brand: Brand) -> dict[str, Any]:
     """How a page of a till says a face value, without a fraction where it has none; and by which clock."""
-    symbol = shown.symbol(brand, pages.words(request))
-
-    def worth(minor: int) -> str:
-        whole, part = divmod(minor, 10**brand.decimals)
-        return shown.plain(minor, brand.decimals) if part else f"{whole:,}"
-
-    return {"symbol": symbol, "worth": worth, "zone": zoneinfo.ZoneInfo(brand.time_zone)}
+    return {
+        "symbol": shown.symbol(brand, pages.words(request)),
+        "worth": lambda minor: shown.worth(minor, brand.decimals),
+        "zone": zoneinfo.ZoneInfo(brand.time_zone),
+    }
