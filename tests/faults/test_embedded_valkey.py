@@ -67,6 +67,14 @@ def test_a_kill_loses_nothing_that_is_a_second_old(folder: Path) -> None:
     assert probe.valkey(url, "LLEN kept", "LINDEX kept 999") == ["1000", "999\r\n"]
 
 
+def test_it_is_waited_for_until_it_has_read_what_it_kept(folder: Path) -> None:
+    url = valkey.ensure(folder)
+    probe.valkey(url, *(f"SET kept:{number} {number}" for number in range(50_000)))
+    os.kill(server_pid(folder), signal.SIGKILL)
+    valkey.ensure(folder)
+    assert probe.valkey(url, "GET kept:0") == ["0\r\n"]
+
+
 def test_the_number_of_an_unrelated_process_is_neither_taken_for_the_server_nor_killed(folder: Path) -> None:
     valkey.ensure(folder)
     valkey.stop(folder)

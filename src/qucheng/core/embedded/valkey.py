@@ -166,7 +166,8 @@ def _wait(record: Record, held: int, process: subprocess.Popen[bytes]) -> bool:
 
 def _answers(record: Record, held: int) -> bool:
     try:
-        (about,) = probe.valkey(_url(record), "INFO server")
+        # INFO is answered also while the file is still being read, PING not before its end
+        about, _ = probe.valkey(_url(record), "INFO server", "PING")
     except probe.SilentError:
         return False
     number = dict(line.partition(":")[::2] for line in about.splitlines())["process_id"]
