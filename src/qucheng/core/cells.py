@@ -26,7 +26,9 @@ ROWS_A_SHEET = 1_000_000
 ROWS_A_TIME = 2000
 EXACT_DIGITS = 15
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-RISKY = re.compile(r"[=+\-@\t\r\n]")
+# the wide ones too: where Chinese or Japanese is typed, a spreadsheet reads them as the narrow ones
+SIGNS = "=+@\uff1d\uff0b\uff0d\uff20"
+RISKY = re.compile(rf"[{SIGNS}\t\r\n-]")
 WIDTH = 18
 
 
@@ -37,7 +39,8 @@ def inert(text: str) -> str:
 
 def sql_inert(column: str) -> str:
     """As inert(), of a column of text."""
-    return f"CASE WHEN {column} ~ '^[=+@\\t\\r\\n-]' AND {column} !~ '^-?[0-9]+([.][0-9]+)?$' THEN '''' || {column} ELSE {column} END"
+    risky = f"{column} ~ '^[{SIGNS}\\t\\r\\n-]' AND {column} !~ '^-?[0-9]+([.][0-9]+)?$'"
+    return f"CASE WHEN {risky} THEN '''' || {column} ELSE {column} END"
 
 
 def sql_money(column: str, decimals: int) -> str:

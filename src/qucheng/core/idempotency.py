@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from qucheng.core import audit, db, errors
+from qucheng.core import audit, db, errors, passing
 
 if TYPE_CHECKING:
     import uuid
@@ -81,19 +81,24 @@ async def once(
     now: dt.datetime,
     kept: bool = True,
 ) -> Reply:
-    """Does what the request asks for, unless it was done. request: its fingerprint. act: returns status and reply.
+    """Does what the request asks for, unless it was done. request: its fingerprint. act: returns status and reply; it may be
+    asked more than once, where what it did was undone for another's sake.
 
     kept=False: everything is tried and answered, and nothing of it stays.
     """
-    reply: Reply | None = None
-    with contextlib.suppress(_UndoneError):
-        async with db.atomic(brand_id):
-            reply = await _once(brand_id, key_id, key, request, act, actor, now)
-            if not kept:
-                raise _UndoneError
-    if reply is None:
-        raise RuntimeError("a request ended without a reply")
-    return reply
+
+    async def whole() -> Reply:
+        reply: Reply | None = None
+        with contextlib.suppress(_UndoneError):
+            async with db.atomic(brand_id):
+                reply = await _once(brand_id, key_id, key, request, act, actor, now)
+                if not kept:
+                    raise _UndoneError
+        if reply is None:
+            raise RuntimeError("a request ended without a reply")
+        return reply
+
+    return await passing.outlasted(whole)
 
 
 async def _once(

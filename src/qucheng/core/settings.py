@@ -16,6 +16,8 @@ _SHORTEST_TOKEN = 20
 _SHORTEST_SMS_TOKEN = 8
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 NOBODY = "Qucheng <qucheng@localhost>"
+# where the web listens when nobody has said how people reach it
+LOCAL_URL = "http://127.0.0.1:8000"
 
 
 class SettingError(errors.RefusedError):
@@ -36,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     public_url: str | None
     """QUCHENG_PUBLIC_URL: where people reach this installation, without a slash at the end; it stands in links and QR codes. None: not published."""
+
+    local_url: str
+    """QUCHENG_LOCAL_URL: what stands in letters and messages where nothing is published. `up` says where it listens."""
 
     metrics_token: str | None
     """QUCHENG_METRICS_TOKEN: who sends it may read /metrics. None: made once, in var/metrics-token."""
@@ -68,6 +73,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The checkout; where there is none (installed from a wheel), the working folder."""
 
     @property
+    def address(self) -> str:
+        """What links in letters and messages begin with."""
+        return self.public_url or self.local_url
+
+    @property
     def documents(self) -> Path:
         """Where the documents of issued statements are kept."""
         return self.var / "documents"
@@ -85,6 +95,7 @@ def load(environment: abc.Mapping[str, str] = os.environ) -> Settings:
         app_database_url=app_database_url,
         redis_url=_address(environment, "REDIS_URL", ("redis", "rediss", "unix")),
         public_url=(_address(environment, "QUCHENG_PUBLIC_URL", ("http", "https")) or "").rstrip("/") or None,
+        local_url=(_address(environment, "QUCHENG_LOCAL_URL", ("http",)) or LOCAL_URL).rstrip("/"),
         metrics_token=_token(environment, "QUCHENG_METRICS_TOKEN"),
         mail_url=_address(environment, "QUCHENG_MAIL_URL", ("smtp", "smtps")),
         mail_from=environment.get("QUCHENG_MAIL_FROM", "").strip() or NOBODY,

@@ -37,9 +37,14 @@ LONGEST_CELL = 2000
 PIECE = 1 << 16
 READ = (".xml", ".rels")
 ZIP_MARK = b"PK\x03\x04"
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The two ways in which a part of a workbook may be packed."""
 PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+LONGEST_NUMBER = 7
+"""Digits of a row's number: of one that is longer no number is made."""
 DELIMITERS = ",\t;"
 EXACT = f".{cells.EXACT_DIGITS}g"
+DAY = re.compile(r"((?:19|20|21)[0-9]{2})([-/])([0-9]{1,2})\2([0-9]{1,2})", re.ASCII)
 
 
 class SheetUnreadableError(errors.RefusedError):
@@ -85,6 +90,14 @@ class Sheet(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     unknown: tuple[str, ...]
     lines: list[Line]
+
+
+def day(text: str) -> dt.date:
+    """`2026-12-01`, or `2026/12/1` as a spreadsheet saves it again. Raises ValueError."""
+    found = DAY.fullmatch(text)
+    if found is None:
+        raise ValueError("no day")
+    return dt.date(int(found[1]), int(found[3]), int(found[4]))
 
 
 async def read(data: bytes, *, names: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Sheet:
@@ -209,6 +222,9 @@ def _workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
         expat.ExpatError,
         NotImplementedError,
         EOFError,
+        # an encoding that its head names, and that there is not or that is not read
+        LookupError,
+        ValueError,
     ) as fault:
         raise SheetUnreadableError("This workbook cannot be read: it is damaged, or locked with a password.") from fault
     yield from _limited([_text(value) for value in row] for row in rows)
@@ -236,6 +252,8 @@ def _text(value: object) -> str:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, str):
+        if "\0" in value:  # written as `_x0000_`
+            raise SheetUnreadableError("A cell of this workbook holds what is no character of a text.")
         return value
     return _digits(format(value, EXACT))
 
@@ -265,6 +283,8 @@ def _unpacked(data: bytes) -> bytes:
                 raise SheetUnreadableError("This workbook is locked with a password.")
             if not member.filename.lower().endswith(READ):
                 continue
+            if member.compress_type not in PACKED:
+                raise SheetUnreadableError("This workbook is packed in a way that no workbook is.")
             content = _member(sent, member, room)
             room -= len(content)
             size.add(content)
@@ -313,7 +333,7 @@ class _Size:
                     raise SheetTooLargeError(f"A sheet has at most {MOST_COLUMNS} columns.")
         elif kind == "si":
             self._letters = 0
-        if row.isdecimal() and int(row) > MOST_ROWS + 1:
+        if row.isdecimal() and (len(row) > LONGEST_NUMBER or int(row) > MOST_ROWS + 1):
             raise SheetTooLargeError(f"A sheet has at most {MOST_ROWS} rows.")
 
     def _read(self, text: str) -> None:

@@ -57,6 +57,16 @@ class Stop:
                 signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends what stands in the block as Ctrl-C does, so that what it started is stopped."""
+    standing = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, standing)
+
+
 class _Kept:
     """One program: the process that runs now, or when the next may start."""
 

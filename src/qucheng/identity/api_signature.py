@@ -11,8 +11,8 @@ import msgspec
 
 FORM = "QC1"
 TOLERANCE = dt.timedelta(seconds=300)
-# a nonce is remembered for as long as a request that carries it could still be taken
-REMEMBERED = dt.timedelta(minutes=10)
+# a nonce is remembered for longer than a request that carries it could still be taken: ten minutes, and what two clocks differ by
+REMEMBERED = dt.timedelta(minutes=15)
 TIMESTAMP = re.compile(r"[0-9]{1,12}")
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 SIGNATURE = re.compile(r"[0-9a-f]{64}")

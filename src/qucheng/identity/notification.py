@@ -27,7 +27,10 @@ KEPT = dt.timedelta(days=400)
 TELL = "SELECT tell_people($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 TELL_FOUND = """
     SELECT tell_people($1, $2, false, array_agg(found.reseller), array_agg(found.content::text), $3, NULL, NULL, $4) FROM ({query}) found"""
-EVERY_RESELLER = "SELECT coalesce(array_agg(code), '{}') FROM reseller"
+# whose account is closed has nothing to do any more
+EVERY_RESELLER = """
+    SELECT coalesce(array_agg(r.code), '{}') FROM brand b JOIN reseller r ON r.brand_id = b.id
+    WHERE b.id = current_brand() AND reseller_state(r.code, (clock_timestamp() AT TIME ZONE b.time_zone)::date) <> 'closed'"""
 DEAD = """
     SELECT t.id, t.kind, t.brand, t.attempt, b.code FROM task t LEFT JOIN brands() b ON b.id = t.brand
     WHERE t.state = 'dead' AND t.ended_at > $1 ORDER BY t.ended_at DESC, t.id LIMIT $2"""
@@ -107,7 +110,7 @@ async def tell_found(*, brand_id: uuid.UUID, kind: Kind, subject: str, query: st
 
 
 async def tell_every_reseller(*, brand_id: uuid.UUID, kind: Kind, subject: str, values: Mapping[str, Any]) -> int:
-    """As tell(), the people of all resellers of the brand."""
+    """As tell(), the people of all resellers of the brand that are not closed."""
     async with db.atomic(brand_id):
         every = await db.connection().fetchval(EVERY_RESELLER)
         return await _tell(brand_id, kind, subject, every, [values])

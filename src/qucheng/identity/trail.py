@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 EXPORT = "audit.export"
 PAGE = 20
+USER = "user"
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CHAINED_AT_ONCE = 200_000
 """A chain that is longer is verified by the command, not while somebody waits for a page."""
 Position = tuple[dt.datetime, uuid.UUID]
@@ -76,7 +79,9 @@ async def page(
             *(after or (None, None)),
         )
     shown = [audit.read_record(row) for row in rows[:most]]
-    people = {record.user_id for record in shown if record.user_id is not None}
+    people = {record.user_id for record in shown if record.user_id is not None} | {
+        each for record in shown for each in _told_of(record)
+    }
     return Page(
         records=shown,
         total=counted["total"],
@@ -84,6 +89,12 @@ async def page(
         after=(shown[-1].at, shown[-1].id) if len(rows) > most else None,
         names=await users.named(keys=keys, user_ids=sorted(people)),
     )
+
+
+def _told_of(record: audit.Record) -> list[uuid.UUID]:
+    """Whom the change is about: a role is given to somebody."""
+    sides = [side[USER] for side in (record.before, record.after) if isinstance(side, dict) and isinstance(side.get(USER), str)]
+    return [uuid.UUID(side) for side in sides if UUID.fullmatch(side)]
 
 
 async def count(*, brand_id: uuid.UUID, chosen: Chosen) -> int:

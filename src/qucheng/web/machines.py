@@ -67,7 +67,7 @@ async def admit(request: Request[Any, Any, Any], *, scope: str, signed: bool) ->
     await _count(request, visit, limit, str(visit.caller.key_id))
     if scope not in (ANY_KEY, *visit.caller.scopes):
         raise ScopeError(f"This key is not for {scope}: make one that is.")
-    if "accept" in request.headers and not request.accept.accepts(JSON) and "documents" not in scope:
+    if request.headers.get("accept") and not request.accept.accepts(JSON) and "documents" not in scope:
         raise NotAcceptableError("This answers with JSON: accept application/json.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Response, exceptions
 
-from qucheng.core import errors
+from qucheng.core import errors, passing
 from qucheng.web import auth, guards, machines, pages, refusals
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _elsewhere(_request: Request[Any, Any, Any], step: guards.ElsewhereError) ->
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     log.error("a request failed", exc_info=error)
+    if passing.passes(error):
+        return _refused(request, passing.BusyError("This was held up for a moment: send the same once more."))
     return _answer(request, http.HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected")
 
 

@@ -18,6 +18,7 @@ SENTENCES = {
     ),
     "limit.reached": n_("Too many attempts from here. You can try again in %(wait)s."),
     "limit.down": n_("Attempts can't be counted at the moment, so none is taken. You can try again in %(wait)s."),
+    "busy": n_("The server was held up for a moment. Look whether it was done; if not, try again in %(wait)s."),
     "second_factor.wrong": n_("The code is wrong, or was used already. A new one appears within 30 seconds."),
     "second_factor.blocked": n_("Too many wrong codes. You can try again in %(wait)s."),
     "second_factor.enrolled": n_("There is a second factor already."),
@@ -151,6 +152,10 @@ SENTENCES = {
     "codes.closed": n_(
         "Too many codes on this terminal that there are not. Scan the customer's moving code, or try codes again in %(wait)s."
     ),
+    "delivery_link.unknown": n_(
+        "This link is not complete, or a newer one took its place. Look at the newest message. If there is none, ask the seller to send the link again."
+    ),
+    "sales_link.unknown": n_("There is nothing behind this link: it is not complete. Ask the seller for it again."),
     "terminal.none": n_("You work at no terminal: nothing is redeemed. Ask your manager."),
     "redemption.unknown": n_("There is no such redemption at your terminal."),
     "redemption.changed": n_("The card is not redeemed any more."),

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 FINISH_SECONDS = 25
 POOL_SIZE = 8
 LARGEST_HEAD = 32_768
-MOST_AT_ONCE = 512
+# those that stand idle among them; with what else a process keeps open below the 1024 that systems usually allow
+MOST_CONNECTIONS = 960
 
 
 class AddressTakenError(errors.RefusedError):
@@ -62,7 +63,7 @@ def configured(served: litestar.Litestar, *, trusted_proxies: Sequence[str]) -> 
     return uvicorn.Config(
         served,
         timeout_graceful_shutdown=FINISH_SECONDS,
-        limit_concurrency=MOST_AT_ONCE,
+        limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=LARGEST_HEAD,
         log_config=None,
         access_log=False,

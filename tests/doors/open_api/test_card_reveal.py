@@ -34,6 +34,7 @@ async def test_a_delivered_card_is_shown_and_each_time_is_on_record(
     path = f"/api/v1/cards/{card}/reveal"
     for status, code, wrong, body in (
         (422, "request.fields", path, {}),
+        (422, "request.fields", path, {"purpose": " \n "}),
         (404, "card.unknown", "/api/v1/cards/999-1/reveal", {"purpose": "x"}),
         (404, "card.unknown", "/api/v1/cards/x/reveal", {"purpose": "x"}),
         (409, "reveal.nothing", f"/api/v1/cards/{rules.card_id(batch, 3)}/reveal", {"purpose": "x"}),

@@ -9,15 +9,20 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests import books
 from tests.doors.open_api import callers
+from tests.rooms.stock import warehouse
 
 from qucheng.commission import accrual
-from qucheng.core import clock
+from qucheng.core import clock, idempotency
 from qucheng.identity import api_key
+from qucheng.web.open_api import order_shapes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import asyncpg
 
     from qucheng.identity.brand import Brand
@@ -171,12 +176,17 @@ async def test_reservations_are_refused_by_field_and_released_by_their_owner(
     make: callers.Make, brand: Brand, owner: asyncpg.Connection
 ) -> None:
     machine = await make(brand, "reservations.write", "stock.read", reseller="R-child")
+    whole = await make(brand, "reservations.write")
     before = await callers.stored(owner, "api_nonce", "api_key")
     sent = {"sku": "card", "quantity": 1, "channel": "web", "minutes": 5}
     answer = await machine.post("/api/v1/reservations", sent)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/sku")
     answer = await machine.post("/api/v1/reservations", {**sent, "reseller": "R-root"})
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "reseller.unknown")
+    answer = await whole.post("/api/v1/reservations", {**sent, "quantity": 0, "channel": "no"})
+    assert sorted((each["code"], each["pointer"]) for each in answer.json()["errors"]) == [
+        ("channel.unknown", "/channel"), ("missing", "/reseller"), ("reservation.unfit", "/quantity"), ("reservation.unfit", "/sku"),
+    ]  # fmt: skip
     answer = await machine.post("/api/v1/reservations", {**sent, "minutes": 61})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/minutes")
     path = f"/api/v1/reservations/{uuid.uuid4()}"
@@ -205,7 +215,58 @@ async def test_what_was_delivered_elsewhere_is_reported_once(make: callers.Make,
     assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [
         (409, "fulfilment.exceeds_line"),
         (409, "fulfilment.before_payment"),
-        (422, "fulfilment.future"),
+        (422, "request.fields"),
         (404, "order.unknown"),
     ]
+    assert [(each["code"], each["pointer"]) for each in refused[2].json()["errors"]] == [("fulfilment.future", "/at")]
     assert len(await owner.fetch(kept, sent["orderNo"])) == 1
+
+
+async def test_no_phone_is_found_by_trying_what_replies_are_kept_under(
+    machine: callers.Machine, owner: asyncpg.Connection
+) -> None:
+    """All else of an order stands in the books: with a plain hash of the request eleven digits would be found in minutes."""
+    sent = order(phone="13800138000")
+    first = await machine.post(PATH, sent, key="k-hidden")
+    same, other = (
+        await machine.post(PATH, sent, key="k-hidden"),
+        await machine.post(PATH, {**sent, "phone": "13800138001"}, key="k-hidden"),
+    )
+    assert (first.status_code, same.headers["idempotent-replayed"], other.status_code) == (201, "true", 422)
+    kept = await owner.fetchval("SELECT request_hash FROM idempotent_reply WHERE idempotency_key = 'k-hidden'")
+    read = msgspec.convert(sent, order_shapes.OrderSent)
+    assert kept != idempotency.fingerprint(b"POST", PATH.encode(), msgspec.json.encode(read))
+
+
+async def test_cards_that_are_not_the_lines_are_told_by_their_field(machine: callers.Machine, owner: asyncpg.Connection) -> None:
+    sent = order()
+    assert (await machine.post(PATH, sent)).status_code == 201
+    before = await written(owner)
+    line = {"lineNo": "1", "quantity": 1, "amount": {"amount": "1.00", "currency": "CNY"}, "cards": ["1-1"]}
+    answer = await machine.post(f"{PATH}/{sent['orderNo']}/refunds", {"refundNo": f"F-{sent['orderNo']}", "lines": [line]})
+    assert (answer.status_code, [(each["code"], each["pointer"]) for each in answer.json()["errors"]]) == (
+        422, [("card.elsewhere", "/lines/0/cards")],
+    )  # fmt: skip
+    assert await written(owner) == before
+
+
+async def test_anothers_reservation_is_not_there(make: callers.Make, workspace: books.Workspace, tmp_path: Path) -> None:
+    assert workspace
+    shop = await warehouse.brand(tmp_path)
+    for seller in ("R1", "R2"):
+        await warehouse.stocked(shop, warehouse.NEVER, pool=await warehouse.opened(shop, seller))
+    one, two = [await make(shop, "orders.write", "reservations.write", reseller=seller) for seller in ("R1", "R2")]
+    wanted = {"sku": "card", "quantity": 1, "channel": "web", "minutes": 5}
+    theirs, own = [(await each.post("/api/v1/reservations", wanted)).json()["id"] for each in (one, two)]
+    sent = order()
+    del sent["reseller"]
+    answers = [
+        await two.post(PATH, {**sent, "reservation": theirs}),
+        await two.post(PATH, {**sent, "reservation": own, "channel": "shop"}),
+        await two.post(PATH, {**sent, "reservation": own}),
+    ]
+    assert [(answer.status_code, answer.json().get("code"), answer.json().get("stockState")) for answer in answers] == [
+        (404, "reservation.unknown", None),
+        (409, "reservation.elsewhere", None),
+        (201, None, "delivered"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import structlog
-from litestar import Request, params, post
+from litestar import Request, get, params, post
 
 from qucheng import app as wiring
 from qucheng.core import db, errors, log, settings
-from qucheng.web import guards
+from qucheng.web import access, guards
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -51,6 +52,23 @@ async def insert_twice(code: params.FromPath[str], request: Request[Any, Any, An
             await db.connection().execute("INSERT INTO shelf VALUES ($1)", code + body)
 
 
+@post("/waits", opt=guards.MACHINE, status_code=204)
+async def wait_a_moment() -> None:
+    await asyncio.sleep(0.1)
+
+
+@post("/collisions", opt=guards.MACHINE)
+async def collide() -> None:
+    async with db.atomic():
+        await db.connection().execute("DO $$ BEGIN RAISE EXCEPTION 'met' USING ERRCODE = 'deadlock_detected'; END $$")
+
+
+@get("/collisions/page", opt=guards.page(guards.ANYBODY))
+async def collide_on_a_page() -> None:
+    async with db.atomic():
+        await db.connection().execute("DO $$ BEGIN RAISE EXCEPTION 'gone' USING ERRCODE = 'admin_shutdown'; END $$")
+
+
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     """What this process logs while the test runs, as serve configures it; afterwards logging is as it was."""
@@ -76,6 +94,9 @@ async def client(workspace: books.Workspace, logged: io.StringIO, tmp_path: Path
     app = wiring.create_app(settings.load({"QUCHENG_VAR": str(tmp_path)}))
     app.register(refuse)
     app.register(insert_twice)
+    app.register(wait_a_moment)
+    app.register(collide)
+    app.register(collide_on_a_page)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type] # litestar's types of the same interface
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as made:
         yield made
@@ -84,6 +105,10 @@ async def client(workspace: books.Workspace, logged: io.StringIO, tmp_path: Path
 
 def lines(logged: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in logged.getvalue().splitlines()]
+
+
+def requests(logged: io.StringIO) -> list[dict[str, Any]]:
+    return [line for line in lines(logged) if line["event"] == "request"]
 
 
 async def test_a_request_is_one_line_with_its_id_and_the_routes_template(client: httpx.AsyncClient, logged: io.StringIO) -> None:
@@ -122,6 +147,40 @@ async def test_nothing_that_a_request_brings_is_in_the_log(client: httpx.AsyncCl
         ("request", "/brands/{code}", 500),
     ]
     assert CANARY not in logged.getvalue().lower()
+
+
+async def test_a_head_is_a_get_without_its_body(client: httpx.AsyncClient, logged: io.StringIO) -> None:
+    for path, status in (("/healthz", 200), ("/api/v1/openapi.json", 200), ("/api/v1/me", 401), ("/waits", 405)):
+        whole, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"") == (status, b"")
+        assert head.headers["content-type"] == whole.headers["content-type"]
+        assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.content))
+    assert [line["method"] for line in requests(logged)] == ["GET", "HEAD"] * 4
+    assert [line["route"] for line in requests(logged)][:4] == ["/healthz"] * 2 + ["/api/v1/openapi.json"] * 2
+
+
+async def test_what_passes_is_no_failure_of_ours(client: httpx.AsyncClient, logged: io.StringIO) -> None:
+    """A collision in the database, and a server that goes: whoever asks is told to ask again."""
+    met, gone = await client.post("/collisions"), await client.get("/collisions/page", headers={"accept-language": "zh-CN"})
+    assert (met.status_code, met.json()["code"], met.headers["retry-after"]) == (503, "busy", "1")
+    assert met.headers["content-type"] == "application/problem+json"
+    assert (gone.status_code, gone.headers["retry-after"]) == (503, "1")
+    assert "请先看是否已经办好" in gone.text
+    assert [line["event"] for line in lines(logged)] == ["a request failed", "request"] * 2
+
+
+async def test_more_than_may_be_under_way_are_told_to_come_back(
+    client: httpx.AsyncClient, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MOST_AT_ONCE", 2)
+    answers = await asyncio.gather(*(client.post("/waits") for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [204, 204, 503, 503]
+    turned_away = next(answer for answer in answers if answer.status_code == 503)
+    assert (turned_away.json()["code"], turned_away.headers["retry-after"]) == ("busy", "1")
+    assert {"x-request-id", "content-security-policy"} <= set(turned_away.headers)
+    assert turned_away.json()["instance"].endswith(turned_away.headers["x-request-id"])
+    assert (await client.post("/waits")).status_code == 204
+    assert sorted(line["status"] for line in requests(logged)) == [204, 204, 204, 503, 503]
 
 
 async def test_a_failure_is_logged_with_what_finds_it(client: httpx.AsyncClient, logged: io.StringIO) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests import books
 from tests.rooms.core import reseller_brand
 
-from qucheng.core import audit, db, errors, idempotency
+from qucheng.core import audit, db, errors, idempotency, passing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +190,49 @@ async def test_ten_at_once_are_one(brand: Brand) -> None:
     assert [reply.body for reply in replies] == [b'{"number":1}'] * 10
     assert sum(not reply.replayed for reply in replies) == 1
     assert await count(brand) == 1
+
+
+async def crossed(brand: Brand) -> tuple[list[idempotency.Reply | BaseException], int]:
+    """Two deeds lock the same two things, one this way and one that: the server ends one. What each was answered, and how often they were begun."""
+    met, begun = asyncio.Barrier(2), 0
+
+    def deed(number: int) -> Any:
+        async def act() -> tuple[int, dict[str, Any]]:
+            nonlocal begun
+            begun += 1
+            for place, thing in enumerate((4711, 4712) if number else (4712, 4711)):
+                await db.connection().execute("SELECT pg_advisory_xact_lock($1)", thing)
+                if place == 0 and begun <= 2:
+                    await met.wait()
+            await audit.record(brand_id=brand.id, actor=audit.SYSTEM, action="test.done", subject=str(number))
+            return 200, {"number": number}
+
+        return act
+
+    key_id = await key_of(brand)
+    work = [
+        idempotency.once(brand_id=brand.id, key_id=key_id, key=f"k-{n}", request=FIRST, act=deed(n), actor=audit.SYSTEM, now=NOW)
+        for n in range(2)
+    ]
+    return list(await asyncio.gather(*work, return_exceptions=True)), begun
+
+
+async def test_of_two_that_stood_in_each_others_way_both_are_done_once(brand: Brand) -> None:
+    replies, begun = await crossed(brand)
+    assert [(each.status, each.body) for each in replies if isinstance(each, idempotency.Reply)] == [
+        (200, b'{"number":0}'), (200, b'{"number":1}'),
+    ]  # fmt: skip
+    assert begun == 3
+    assert await count(brand) == 2
+    assert await count(brand, "SELECT count(*) FROM idempotent_reply") == 2
+
+
+async def test_control_tried_once_one_of_them_fails(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing, "MOST_TRIES", 1)
+    replies, begun = await crossed(brand)
+    (failed,) = [each for each in replies if isinstance(each, BaseException)]
+    assert passing.passes(failed)
+    assert (begun, await count(brand), await count(brand, "SELECT count(*) FROM idempotent_reply")) == (2, 1, 1)
 
 
 async def test_a_reply_is_of_its_key_and_kept_for_thirty_days(brand: Brand) -> None:

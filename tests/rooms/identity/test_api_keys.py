@@ -294,11 +294,16 @@ async def test_a_nonce_is_used_once_and_forgotten_when_it_is_stale(
         await by_signature(keys, issued, request)
     with pytest.raises(api_caller.NonceUsedError):
         await by_signature(keys, issued, signed(issued, nonce="n" * 16))
-    minutes = dt.timedelta(minutes=10)
-    assert await api_key.prune(brand_id=brand.id, now=NOW + minutes) == 0
-    assert await api_key.prune(brand_id=brand.id, now=NOW + minutes + dt.timedelta(seconds=1)) == 1
+    # signed by a clock that is ahead: taken until the last moment of its second, and so long the nonce is remembered
+    ahead = signed(issued, NOW + dt.timedelta(minutes=5), "a" * 16)
+    await by_signature(keys, issued, ahead)
+    last = NOW + dt.timedelta(minutes=10, milliseconds=999)
+    assert await api_key.prune(brand_id=brand.id, now=last) == 0
+    with pytest.raises(api_caller.NonceUsedError):
+        await by_signature(keys, issued, ahead, last)
     with pytest.raises(api_caller.TimeError):
-        await by_signature(keys, issued, request, NOW + minutes)
+        await by_signature(keys, issued, request, last)
+    assert await api_key.prune(brand_id=brand.id, now=NOW + dt.timedelta(minutes=16)) == 2
 
 
 async def test_who_asks_is_the_maker_while_the_role_stands(keys: crypto.Keys, brand: Brand, maker: permissions.Principal) -> None:

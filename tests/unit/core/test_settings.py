@@ -8,7 +8,7 @@ from qucheng.core import settings
 def test_without_variables_everything_is_embedded_below_the_checkout() -> None:
     current = settings.load({})
     assert (current.database_url, current.app_database_url, current.redis_url) == (None, None, None)
-    assert current.public_url is None
+    assert (current.public_url, current.address) == (None, "http://127.0.0.1:8000")
     assert (current.root / "pyproject.toml").is_file()
     assert current.var == current.root / "var"
 
@@ -26,7 +26,8 @@ def test_variables_are_taken_and_an_empty_one_counts_as_unset() -> None:
     assert current.database_url == "postgresql://owner:word@db/shop"
     assert current.app_database_url == "postgres://app:word@db/shop"
     assert current.redis_url is None
-    assert current.public_url == "https://shop.example"
+    assert (current.public_url, current.address) == ("https://shop.example", "https://shop.example")
+    assert settings.load({"QUCHENG_LOCAL_URL": "http://127.0.0.1:8016/"}).address == "http://127.0.0.1:8016"
     assert current.var == Path("/srv/qucheng")
 
 

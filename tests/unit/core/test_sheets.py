@@ -41,10 +41,10 @@ def workbook(*rows: list[object]) -> bytes:
     return out.getvalue()
 
 
-def changed(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+def changed(data: bytes, change: Callable[[str, bytes], bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """With each part of the workbook as `change` makes it."""
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as sent, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(io.BytesIO(data)) as sent, zipfile.ZipFile(out, "w", method) as made:
         for member in sent.infolist():
             made.writestr(member.filename, change(member.filename, sent.read(member)))
     return out.getvalue()
@@ -128,8 +128,25 @@ async def test_columns_that_are_not_there_or_twice(data: bytes, missing: tuple[s
         SHEET[:-300],
         changed(SHEET, lambda name, part: part[: len(part) // 2] if "sheet2" in name else part),
         changed(SHEET, lambda name, part: b"<!DOCTYPE a>" + part[part.index(b"<worksheet") :] if "sheet2" in name else part),
+        changed(SHEET, lambda _, part: part.replace(b'encoding="UTF-8"', b'encoding="no-such"')),
+        changed(SHEET, lambda _, part: part.replace(b'encoding="UTF-8"', b'encoding="gbk"')),
+        changed(SHEET, lambda _, part: part.replace(b"T-1", b"T_x0000_1")),
+        changed(SHEET, lambda _, part: part, zipfile.ZIP_BZIP2),
+        changed(SHEET, lambda _, part: part, zipfile.ZIP_LZMA)[:-1] + b"\0",
     ],
-    ids=["bytes", "quotation marks", "no archive", "cut", "half a sheet", "document type"],
+    ids=[
+        "bytes",
+        "quotation marks",
+        "no archive",
+        "cut",
+        "half a sheet",
+        "document type",
+        "no such encoding",
+        "wide encoding",
+        "nul",
+        "bzip2",
+        "lzma",
+    ],
 )
 async def test_what_is_no_sheet(data: bytes) -> None:
     with pytest.raises(sheets.SheetUnreadableError):
@@ -146,13 +163,25 @@ async def test_what_is_no_sheet(data: bytes) -> None:
         changed(SHEET, lambda _, part: part.replace(b'r="A4"', b'r="XFD4"')),
         changed(SHEET, lambda _, part: part.replace(b'r="A4"', b"r='&#65;1048576'")),
         changed(SHEET, lambda _, part: part.replace(b'<row r="4"', b'<row r="1048576"')),
+        changed(SHEET, lambda _, part: part.replace(b'<row r="4"', b'<row r="' + b"1" * 5000 + b'"')),
         changed(SHEET, lambda name, part: part + b" " * BOMB if "sheet2" in name else part),
         changed(
             SHEET,
             lambda _, part: part.replace(b"T-1", b"T" * 30_000_000),
         ),
     ],
-    ids=["rows", "letters", "columns", "bytes", "far column", "far row", "far empty row", "bomb", "a long text in many cells"],
+    ids=[
+        "rows",
+        "letters",
+        "columns",
+        "bytes",
+        "far column",
+        "far row",
+        "far empty row",
+        "row of many digits",
+        "bomb",
+        "a long text in many cells",
+    ],
 )
 async def test_what_is_too_large(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def not_reached(*_: object) -> None:

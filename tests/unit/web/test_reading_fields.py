@@ -23,6 +23,8 @@ class Whole(msgspec.Struct, rename="camel"):
     parts: list[Part]
     first: Part | None = None
     other: Literal["a", "b"] | None = None
+    few: Annotated[list[Part], Meta(min_length=1, max_length=2)] = []
+    none: Annotated[list[Annotated[str, Meta(min_length=3)]], Meta(max_length=2)] | None = None
 
 
 GOOD = {"kind": "new", "day": "2026-03-01", "parts": [{"skuCode": "VIP"}]}
@@ -41,6 +43,9 @@ GOOD = {"kind": "new", "day": "2026-03-01", "parts": [{"skuCode": "VIP"}]}
         ({**GOOD, "first": {"count": "1"}}, [("/first/skuCode", "missing"), ("/first/count", "invalid")]),
         ({**GOOD, "kind": "old", "other": "c", "day": "2026-02-30"}, [("/kind", "invalid"), ("/day", "invalid"), ("/other", "invalid")]),
         ({**GOOD, "": 1, "~": 2, "/": 3}, [("/", "unknown"), ("/~0", "unknown"), ("/~1", "unknown")]),
+        ({**GOOD, "few": [{"skuCode": "VIP", "x": 1}, {"count": "1"}]}, [("/few/0/x", "unknown"), ("/few/1/skuCode", "missing"), ("/few/1/count", "invalid")]),
+        ({**GOOD, "few": [], "none": ["abc", "a", "\0", 1]}, [("/few", "invalid"), ("/none", "invalid"), ("/none/1", "invalid"), ("/none/2", "characters"), ("/none/3", "invalid")]),
+        ({**GOOD, "few": {}, "none": None}, [("/few", "invalid")]),
         ({**GOOD, "kind": "n\0", "first": {"skuCode": "\ud800"}}, [("/kind", "characters"), ("/first/skuCode", "characters")]),
     ],
 )  # fmt: skip

@@ -51,6 +51,7 @@ ASK = Operation(
     idempotent=True,
 )
 SENTENCES = {
+    "text.promise": "This promises income. Say what is paid for, not what can be earned.",
     "reseller.unknown": "There is no such reseller.",
     "amount.zero": "An adjustment of nothing changes nothing.",
     "amount.limit": "An amount is less than 10^10.",

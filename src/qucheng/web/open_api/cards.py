@@ -52,16 +52,20 @@ async def reveal(request: Request[Any, Any, Any], card_id: params.FromPath[str])
     caller, sent = machines.caller(request), await reading.body(request, RevealSent)
     if caller.mode != "live":
         raise machines.ScopeError("A key for tests reveals nothing.")
-    shown = await secret_reveal.reveal_card(
-        brand=await brands.read(caller.brand_id),
-        keys=sites.of(request).keys,
-        card=operations.storable(card_id),
-        viewer=secret_reveal.Viewer(kind="api_key", id=caller.key_id),
-        purpose=sent.purpose,
-        actor=machines.actor(request),
-        now=clock.now(),
-        reseller=caller.reseller,
-    )
+    try:
+        shown = await secret_reveal.reveal_card(
+            brand=await brands.read(caller.brand_id),
+            keys=sites.of(request).keys,
+            card=operations.storable(card_id),
+            viewer=secret_reveal.Viewer(kind="api_key", id=caller.key_id),
+            purpose=sent.purpose,
+            actor=machines.actor(request),
+            now=clock.now(),
+            reseller=caller.reseller,
+        )
+    except secret_reveal.RevealPurposeError as refusal:
+        fault = reading.Fault(code=refusal.code, detail=str(refusal), pointer="/purpose")
+        raise reading.BodyInvalidError([fault]) from None
     found = Revealed(
         id=shown.card,
         sku=shown.sku,

@@ -49,7 +49,7 @@ REFUSALS = {
     422: n_("It can be read, and cannot be done: errors has every field."),
     428: n_("If-Match is missing: which version is changed?"),
     429: n_("Too many requests."),
-    503: n_("For the moment this is not done, because nobody counts."),
+    503: n_("For the moment this is not done: send the same again after Retry-After."),
 }
 RETRIED = frozenset({409, 429, 503})
 TEXT = {"type": "string"}
@@ -109,7 +109,7 @@ def _operation(handler: HTTPRouteHandler, path: str, schemas: dict[str, Any]) ->
         described["requestBody"] = {"required": True, "content": {machines.JSON: _content(operation.body, schemas)}}
     described["responses"] = {
         str(operation.status): _reply(operation, schemas),
-        **{str(status): {"$ref": f"#/components/responses/{_refusal_name(status)}"} for status in _refusals(operation, signed)},
+        **{str(status): {"$ref": f"#/components/responses/{_refusal_name(status)}"} for status in _refusals(operation)},
     }
     return described
 
@@ -119,13 +119,12 @@ def _security(scope: str, *, signed: bool) -> dict[str, list[str]]:
     return dict.fromkeys(SIGNING, scopes) if signed else {"bearer": scopes}
 
 
-def _refusals(operation: Operation, signed: bool) -> list[int]:  # noqa: FBT001 - of the route
-    found = {401, 403, 429, *operation.refusals}
+def _refusals(operation: Operation) -> list[int]:
+    found = {401, 403, 429, 503, *operation.refusals}
     found |= {400} if operation.query is not None else set()
     found |= {400, 413, 415, 422} if operation.body is not None else set()
     found |= {400, 409, 422} if operation.idempotent else set()
     found |= {400, 412, 428} if operation.conditional else set()
-    found |= {503} if signed else set()
     return sorted(found if operation.media else found | {406})
 
 

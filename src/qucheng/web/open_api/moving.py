@@ -10,6 +10,7 @@ from litestar import Response
 
 from qucheng.core import clock, idempotency, money
 from qucheng.web import machines
+from qucheng.web import site as sites
 from qucheng.web.open_api import reading
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
     from qucheng.web.open_api import shapes
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What tells a request from another, without what was sent: a code or a phone is not to be found by trying."""
+
+    fingerprint: bytes
+
+
+def told(request: Request[Any, Any, Any], sent: msgspec.Struct, *, of: str) -> Told:
+    return Told(sites.of(request).keys.fingerprint(msgspec.json.encode(sent).decode(), of=of))
 
 
 async def once(
@@ -81,7 +92,7 @@ def utc(sent: dt.datetime, pointer: str) -> dt.datetime:
         ) from None
 
 
-def invalid(faults: Iterable[Fault], *others: reading.Fault) -> reading.BodyInvalidError:
+def invalid(faults: Iterable[Fault | reading.Fault], *others: reading.Fault) -> reading.BodyInvalidError:
     """A room's faults as this door says them; of one field the first."""
     found = {each.pointer: each for each in others}
     for each in faults:

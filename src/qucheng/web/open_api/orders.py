@@ -10,6 +10,7 @@ from qucheng.core import clock, idempotency, mail_address, phone
 from qucheng.identity import brand as brands
 from qucheng.insight import api_sales
 from qucheng.orders import fulfilment, refund, rules, sale
+from qucheng.stock import draw, reservation
 from qucheng.stock import rules as cards
 from qucheng.web import guards, machines
 from qucheng.web import site as sites
@@ -67,7 +68,7 @@ async def place_order(request: Request[Any, Any, Any]) -> Response[bytes]:
         placed = await _place(request, brand, sent)
         return CREATED if placed.created else REPEATED, _placed(brand, placed)
 
-    return await moving.once(request, sent, act)
+    return await moving.once(request, moving.told(request, sent, of="order.request"), act)
 
 
 async def _place(request: Request[Any, Any, Any], brand: Brand, sent: order_shapes.OrderSent) -> sale.Sale:
@@ -119,6 +120,10 @@ async def _place(request: Request[Any, Any, Any], brand: Brand, sent: order_shap
         )
     except sale.OrderInvalidError as refusal:
         raise moving.invalid(refusal.faults, *others) from None
+    except draw.ReservationElsewhereError:
+        if caller.reseller is not None and sent.reservation is not None:  # of another's there is none
+            await reservation.find(brand=brand, id=sent.reservation, reseller=caller.reseller)
+        raise
     if others:  # what it was tried with is not what was sent
         raise moving.invalid((), *others)
     return placed
@@ -233,9 +238,12 @@ async def fulfil(request: Request[Any, Any, Any], order_no: params.FromPath[str]
     event = fulfilment.Event(order_no=number, line_no=sent.line_no, event=sent.event, at=at, quantity=sent.quantity)
 
     async def act() -> tuple[int, order_shapes.Fulfilment]:
-        new = await fulfilment.report(
-            brand_id=machines.caller(request).brand_id, event=event, actor=machines.actor(request), now=clock.now()
-        )
+        try:
+            new = await fulfilment.report(
+                brand_id=machines.caller(request).brand_id, event=event, actor=machines.actor(request), now=clock.now()
+            )
+        except fulfilment.FulfilmentFutureError as refusal:
+            raise moving.invalid([reading.Fault(code=refusal.code, detail=str(refusal), pointer="/at")]) from None
         reply = order_shapes.Fulfilment(order_no=number, line_no=sent.line_no, event=sent.event, quantity=sent.quantity, at=at)
         return CREATED if new else REPEATED, reply
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 from typing import Any
 
 from litestar import Request, Response, get
@@ -21,6 +23,10 @@ QUOTE = Operation(
     reply=shapes.Quote,
     refusals=(404, 409),
 )
+FIRST, LAST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+NO_INSTANT = reading.Fault(
+    code="instant.invalid", detail="There is no such instant, or none for which there are prices.", parameter="at"
+)
 MISSING = reading.Fault(code="missing", detail="This is needed.", parameter="reseller")
 
 
@@ -38,10 +44,19 @@ async def quotes(request: Request[Any, Any, Any]) -> Response[bytes]:
         channel=asked.channel,
         reseller=reseller,
         quantity=asked.quantity,
-        at=asked.at or clock.now(),
+        at=_utc(asked.at) if asked.at else clock.now(),
         as_reseller=caller.reseller is not None,
     )
     return operations.answer(request, _quote(found))
+
+
+def _utc(asked: dt.datetime) -> dt.datetime:
+    """Offsets may lead out of all years, and so may the brand's own. Raises QueryInvalidError."""
+    with contextlib.suppress(OverflowError):
+        instant = asked.astimezone(dt.UTC)
+        if FIRST <= instant < LAST:
+            return instant
+    raise reading.QueryInvalidError([NO_INSTANT])
 
 
 def _quote(found: quote.Quote) -> shapes.Quote:

@@ -87,7 +87,7 @@ class Reversed(shapes.Shape, frozen=True):
         Literal["undone", "blocked", "nothing", "waiting"],
         Meta(
             description=n_(
-                "undone: the card is as it was before. blocked: the redemption has not come, and is refused when it does. nothing: the card was not redeemed with this key. waiting: it is more than five minutes ago, and a person decides."
+                "undone: the card is as it was before, or back in stock or void where its unit was refunded meanwhile. blocked: the redemption has not come, and is refused when it does. nothing: the card was not redeemed with this key. waiting: it is more than five minutes ago, and a person decides."
             )
         ),
     ]
@@ -126,19 +126,12 @@ REVERSE = Operation(
 )
 
 
-class _Sent(msgspec.Struct, frozen=True):
-    """What tells a request from another, without what was sent: a code is not to be found by trying."""
-
-    fingerprint: bytes
-
-
 @post("/api/v1/redemptions", opt=guards.api("cards.redeem", operation=REDEEM), status_code=200)
 async def redeem(request: Request[Any, Any, Any]) -> Response[bytes]:
     named = idempotency.require_key(request.headers.get("idempotency-key"))
     sent, caller = await reading.body(request, RedemptionSent), machines.caller(request)
     shown, brand, keys = _presented(sent), await brands.read(caller.brand_id), sites.of(request).keys
     key = await _kept(request, named)
-    told = _Sent(keys.fingerprint(msgspec.json.encode(sent).decode(), of="redemption.request"))
 
     async def once() -> tuple[int, Redeemed]:
         answer = await redemption.redeem(
@@ -152,7 +145,7 @@ async def redeem(request: Request[Any, Any, Any]) -> Response[bytes]:
         )
         return 200, _answered(answer)
 
-    return await moving.once(request, told, once, key=key)
+    return await moving.once(request, moving.told(request, sent, of="redemption.request"), once, key=key)
 
 
 async def _kept(request: Request[Any, Any, Any], key: str) -> str:

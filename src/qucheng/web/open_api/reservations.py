@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 CREATED = 201
-FIELDS = {"minutes": "/minutes", "quantity": "/quantity", "sku": "/sku"}
+CODES = {"reseller": "reseller.unknown", "channel": "channel.unknown"}
 RESERVE = Operation(
     tag=n_("Stock"),
     summary=n_("Reserve cards"),
@@ -46,24 +46,27 @@ async def reserve(request: Request[Any, Any, Any]) -> Response[bytes]:
     idempotency.require_key(request.headers.get("idempotency-key"))
     sent, caller = await reading.body(request, order_shapes.ReservationSent), machines.caller(request)
     brand = await brands.read(caller.brand_id)
-    reseller = caller.reseller or sent.reseller
+    reseller, others = caller.reseller or sent.reseller, []
     if reseller is None:
-        raise reading.BodyInvalidError([reading.Fault(code="missing", detail="This is needed.", pointer="/reseller")])
-    if sent.reseller not in (None, reseller):
-        fault = reading.Fault(code="reseller.unknown", detail="There is no such reseller.", pointer="/reseller")
-        raise reading.BodyInvalidError([fault])
+        others.append(reading.Fault(code="missing", detail="This is needed.", pointer="/reseller"))
+    elif sent.reseller not in (None, reseller):
+        others.append(reading.Fault(code="reseller.unknown", detail="There is no such reseller.", pointer="/reseller"))
 
     async def act() -> tuple[int, order_shapes.Reservation]:
-        return CREATED, _shown(await _reserve(request, brand, reseller, sent))
+        return CREATED, _shown(await _reserve(request, brand, reseller or "", sent, others))
 
     return await moving.once(request, sent, act)
 
 
 async def _reserve(
-    request: Request[Any, Any, Any], brand: Brand, reseller: str, sent: order_shapes.ReservationSent
+    request: Request[Any, Any, Any],
+    brand: Brand,
+    reseller: str,
+    sent: order_shapes.ReservationSent,
+    others: list[reading.Fault],
 ) -> reservation.Reservation:
     try:
-        return await reservation.reserve(
+        made = await reservation.reserve(
             brand=brand,
             reseller=reseller,
             channel=sent.channel,
@@ -74,8 +77,14 @@ async def _reserve(
             now=clock.now(),
         )
     except reservation.ReservationUnfitError as refusal:
-        fault = reading.Fault(code=refusal.code, detail=str(refusal), pointer=FIELDS.get(refusal.field, f"/{refusal.field}"))
-        raise reading.BodyInvalidError([fault]) from None
+        found = [
+            reading.Fault(code=CODES.get(field, refusal.code), detail=text, pointer=f"/{field}")
+            for field, text in refusal.faults.items()
+        ]
+        raise moving.invalid(found, *others) from None
+    if others:  # what it was tried with is not what was sent
+        raise moving.invalid((), *others)
+    return made
 
 
 @get("/api/v1/reservations/{reservation_id:uuid}", opt=guards.api("stock.read", operation=RESERVATION))

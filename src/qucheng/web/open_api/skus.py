@@ -31,6 +31,7 @@ Until = Annotated[dt.date, Meta(description=n_("The last day on which it holds."
 FIELDS = {"list_price": "listPrice", "face_value": "faceValue", "valid_days": "validDays", "valid_until": "validUntil",
           "rules_zh": "rulesZh", "rules_en": "rulesEn", "hold_from": "holdFrom", "on_sale": "onSale"}  # fmt: skip
 SENTENCES = {
+    "text.promise": "This promises income. Say what is paid for, not what can be earned.",
     "amount.currency": "The brand settles in another currency.",
     "amount.invalid": "An amount that is not negative, with no more decimals than the currency has, and less than 10^13.",
     "validity.both": "It holds for a number of days or until a day, not both.",
