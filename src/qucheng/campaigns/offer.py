@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from qucheng.core import audit, db, errors
-from qucheng.stock import draw
+from qucheng.network import attempt, blocklist
 from qucheng.stock import pool as pools
 
 if TYPE_CHECKING:
@@ -75,11 +75,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def make(*, brand: Brand, wanted: Wanted, actor: audit.Actor, now: dt.datetime) -> Offer:
-    """Raises OfferUnfitError, OfferExistsError, PoolOwnerError."""
+    """Raises OfferUnfitError, OfferExistsError, PoolOwnerError, and blocklist.PromiseError where its name promises an income."""
     _require_fit(wanted)
+    try:
+        blocklist.require(wanted.name)
+    except blocklist.PromiseError as refusal:
+        facts = {"name": wanted.name}
+        await attempt.keep(brand_id=brand.id, what="offer.name", subject=wanted.code, refusal=refusal, actor=actor, facts=facts)
+        raise
     async with db.atomic(brand.id):
-        if not await draw.needs_cards([wanted.sku]):
-            raise OfferUnfitError("sku", f"{wanted.sku!r} is not given out from stock.")
+        if await db.connection().fetchval("SELECT kind FROM sku WHERE code = $1", wanted.sku) != "card_secret":
+            raise OfferUnfitError("sku", f"{wanted.sku!r} is no SKU of which each unit is a card.")
         pool = await pools.pool_of(reseller=wanted.reseller, channel=wanted.channel)
         try:
             async with db.atomic():

@@ -90,7 +90,7 @@ async def claimed(*, brand: Brand, code: str, who: Consumer, now: dt.datetime) -
     async with db.atomic(brand.id):
         row = await db.connection().fetchrow(
             "SELECT d.batch, d.number FROM claim c JOIN claim_offer o ON o.brand_id = c.brand_id AND o.code = c.offer"
-            " JOIN card d ON d.brand_id = c.brand_id AND d.claim = c.id"
+            " JOIN card d ON d.brand_id = c.brand_id AND d.claim = c.id AND d.void_reason IS DISTINCT FROM 'faulty'"
             " WHERE c.offer = $1 AND c.subject_hash = $2 AND c.period = CASE o.period WHEN 'ever' THEN $3 WHEN 'month' THEN $4 ELSE $5 END",
             code,
             who.subject,

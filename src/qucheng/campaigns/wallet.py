@@ -25,10 +25,11 @@ SOON = 3
 PURPOSE = "in the consumer's wallet"
 STEP = dt.timedelta(seconds=picture.STEP_SECONDS)
 HELD = """
-    SELECT c.batch, c.number, c.sku, s.name, s.face_value_minor, s.rules_zh, s.rules_en, c.state, c.void_reason, c.revealed_at,
+    SELECT c.batch, c.number, c.sku, s.name, coalesce(b.face_value_minor, s.face_value_minor) AS face_value_minor, s.rules_zh, s.rules_en, c.state, c.void_reason, c.revealed_at,
         nullif(least(c.expires_on, c.valid_until), 'infinity') AS last_day, w.got_at, c.order_no IS NOT NULL AS bought,
         u.at AS used_at, u.name AS used_store, u.name_en AS used_store_en
     FROM ({own}) w JOIN card c ON c.batch = w.batch AND c.number = w.number JOIN sku s ON s.brand_id = c.brand_id AND s.code = c.sku
+    JOIN batch b ON b.brand_id = c.brand_id AND b.number = c.batch
     LEFT JOIN LATERAL (
         SELECT r.at, p.name, p.name_en FROM redemption r JOIN terminal t ON t.brand_id = r.brand_id AND t.id = r.terminal
         JOIN store p ON p.brand_id = t.brand_id AND p.code = t.store

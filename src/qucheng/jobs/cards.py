@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
     from qucheng.jobs.handlers import Handler, Tools
 
-# where the web listens when nobody has said how people reach it
-LOCAL_URL = "http://127.0.0.1:8000"
-
 
 async def make(work: task.Work, tools: Tools) -> None:
     brand = await _brand(work)
@@ -46,7 +43,7 @@ async def send_text(work: task.Work, tools: Tools) -> None:
         keys=keys,
         brand_id=brand.id,
         brand=brand.name,
-        public_url=current.public_url or LOCAL_URL,
+        public_url=current.address,
         now=clock.now(),
     )
 

@@ -31,7 +31,7 @@ from qucheng.network import queries as network_queries
 from qucheng.orders import intake
 from qucheng.redemption import digits, redemption_export
 from qucheng.settlement import advance, document_store, plan_certificate, plan_simulation, publication, statement_export
-from qucheng.stock import batch, watch
+from qucheng.stock import batch, text_message, watch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     Handler: TypeAlias = Callable[[task.Work, "Tools"], Awaitable[None]]
 
 TASKS_KEPT_DAYS = 30
-# where the web listens when nobody has said how people reach it
-LOCAL_URL = "http://127.0.0.1:8000"
 
 
 class Tools:
@@ -141,6 +139,7 @@ async def prune(_: task.Work, tools: Tools) -> None:
         await webhook_delivery.prune(brand_id=brand_id, now=now)
         await consumer.prune(brand_id=brand_id, now=now)
         await digits.prune(brand_id=brand_id, now=now)
+        await text_message.prune(brand_id=brand_id, now=now)
         await upload.prune(brand_id=brand_id, folder=var / upload.FOLDER, now=now)
         await exports.prune(brand_id=brand_id, folder=var / exports.FOLDER, now=now)
     cards.prune(tools)
@@ -156,13 +155,13 @@ async def send_mail(work: task.Work, tools: Tools) -> None:
         post=post,
         keys=crypto.keys(current.var / "keys"),
         sender=current.mail_from,
-        public_url=current.public_url or LOCAL_URL,
+        public_url=current.address,
         now=clock.now(),
     )
 
 
 async def send_notices(work: task.Work, tools: Tools) -> None:
-    await notices.send(work, tools.settings, tools.settings.public_url or LOCAL_URL)
+    await notices.send(work, tools.settings, tools.settings.address)
 
 
 async def seal_audit(_: task.Work, tools: Tools) -> None:

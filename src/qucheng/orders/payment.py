@@ -121,6 +121,8 @@ async def open_payment(
             provider = (await sales_setting.read(brand_id=brand.id)).provider
             if provider == "null":
                 raise payment_port.NoOnlinePaymentError("Nobody takes money online here: pay the seller.")
+            if await db.connection().fetchval("SELECT kind FROM channel WHERE code = $1", link.channel) == "wholesale":
+                raise sales_link.LinkUnknownError("A wholesale price is the reseller's own.")
             found = await quote.resolve(
                 brand_id=brand.id, sku=sku, channel=link.channel, reseller=link.reseller, quantity=quantity, at=now
             )

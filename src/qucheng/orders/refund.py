@@ -11,7 +11,7 @@ import msgspec
 from qucheng.core import audit, db, errors, outbox
 from qucheng.orders import delivery, intake, rules
 from qucheng.orders.sale import OrderUnknownError
-from qucheng.stock import draw
+from qucheng.stock import act, draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,19 @@ STORE = """
     INSERT INTO refund (brand_id, order_no, line_no, refund_no, intake, source_row, refunded_at, quantity, amount_minor)
     SELECT current_brand(), $1, u.line_no, $2, $3, nextval('live_row')::integer, $4, u.quantity, u.amount_minor
     FROM unnest($5::text[], $6::integer[], $7::bigint[]) WITH ORDINALITY u (line_no, quantity, amount_minor, place) ORDER BY u.place"""
+
+# of a delivery, and of lines that have cards or wait for some: units that are refunded, and those that are left then
+BROUGHT = """
+    SELECT r.order_no, r.line_no, sum(r.quantity)::int AS units, l.quantity - (
+        SELECT sum(b.quantity) FROM refund b WHERE b.brand_id = l.brand_id AND b.order_no = l.order_no AND b.line_no = l.line_no)::int AS rest
+    FROM refund r JOIN order_line l ON l.brand_id = r.brand_id AND l.order_no = r.order_no AND l.line_no = r.line_no
+    WHERE r.brand_id = current_brand() AND r.intake = $1
+        AND EXISTS (SELECT 1 FROM line_need n WHERE n.brand_id = r.brand_id AND n.order_no = r.order_no AND n.line_no = r.line_no)
+    GROUP BY l.brand_id, l.order_no, l.line_no, r.order_no, r.line_no, l.quantity HAVING sum(r.quantity) > 0 ORDER BY r.order_no, r.line_no"""
+PLACES = """
+    SELECT DISTINCT c.sku, p.pool FROM unnest($1::text[], $2::text[]) w (order_no, line_no)
+    JOIN card c ON c.brand_id = current_brand() AND c.order_no = w.order_no AND c.line_no = w.line_no
+    CROSS JOIN LATERAL (VALUES (c.pool), (CASE WHEN c.borrowed THEN 0 ELSE c.pool END)) p (pool)"""
 
 
 class RefundInvalidError(errors.RefusedError):
@@ -77,6 +90,29 @@ async def accept(*, staged: str, intake: int) -> None:
     )
 
 
+async def take_cards(*, brand: Brand, intake: int, now: dt.datetime) -> None:
+    """At the end of the transaction of a delivery: the cards of the units that it says were refunded. They are few: live orders of which
+    another system keeps the money.
+    """
+    rows = await db.connection().fetch(BROUGHT, intake)
+    if not rows:
+        return
+    orders, lines = [row["order_no"] for row in rows], [row["line_no"] for row in rows]
+    # all at once, in the order in which everybody locks them
+    await act.lock(pairs=[(row["sku"], row["pool"]) for row in await db.connection().fetch(PLACES, orders, lines)])
+    for row in rows:
+        await draw.give_back(
+            brand=brand,
+            order_no=row["order_no"],
+            line_no=row["line_no"],
+            units=row["units"],
+            left=row["rest"],
+            actor=audit.SYSTEM,
+            now=now,
+        )
+        await delivery.ended(order_no=row["order_no"], state="resolved")
+
+
 async def give(
     *,
     brand: Brand,
@@ -90,7 +126,7 @@ async def give(
 ) -> Refund:
     """Gives back units and money of an order, whichever way it came. The number is the brand's: with the same content it is the same refund.
 
-    Raises OrderUnknownError, RefundInvalidError, RefundExistsError, and CardElsewhereError for cards that are named.
+    Raises OrderUnknownError, RefundInvalidError, RefundExistsError.
     """
     at = refunded_at or now
     async with db.atomic(brand.id):
@@ -112,7 +148,11 @@ async def give(
             if error.constraint_name != "refund_within_line":
                 raise
             raise RefundInvalidError([_exceeds(0, "amount/amount")]) from None
-        backs = tuple([await _take_back(brand, order_no, line, left[line.line_no], actor, now) for line in lines])
+        if len(lines) > 1:
+            await draw.lock_lines(order_no=order_no, lines=[line.line_no for line in lines])
+        backs = tuple(
+            [await _take_back(brand, order_no, place, line, left[line.line_no], actor, now) for place, line in enumerate(lines)]
+        )
         await delivery.ended(order_no=order_no, state="resolved")
         await _tell(brand, order_no, refund_no, backs, reason, actor)
     return Refund(order_no=order_no, refund_no=refund_no, refunded_at=at, lines=backs, created=True)
@@ -166,19 +206,22 @@ def _exceeds(place: int, field: str) -> Fault:
 
 
 async def _take_back(
-    brand: Brand, order_no: str, line: LineBack, left: asyncpg.Record, actor: audit.Actor, now: dt.datetime
+    brand: Brand, order_no: str, place: int, line: LineBack, left: asyncpg.Record, actor: audit.Actor, now: dt.datetime
 ) -> Back:
     """The cards of the units that come back."""
-    returned = await draw.give_back(
-        brand=brand,
-        order_no=order_no,
-        line_no=line.line_no,
-        units=line.quantity,
-        left=left["units"] - line.quantity,
-        cards=line.cards,
-        actor=actor,
-        now=now,
-    )
+    try:
+        returned = await draw.give_back(
+            brand=brand,
+            order_no=order_no,
+            line_no=line.line_no,
+            units=line.quantity,
+            left=left["units"] - line.quantity,
+            cards=line.cards,
+            actor=actor,
+            now=now,
+        )
+    except draw.CardElsewhereError as refusal:
+        raise RefundInvalidError([Fault(code=refusal.code, pointer=f"/lines/{place}/cards", detail=str(refusal))]) from None
     return Back(line_no=line.line_no, quantity=line.quantity, amount_minor=line.amount_minor, cards_missing=returned.missing)
 
 

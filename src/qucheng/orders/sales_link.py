@@ -84,7 +84,9 @@ async def create(
     actor: audit.Actor,
     now: dt.datetime,
 ) -> Link:
-    """With the reseller's own rights. Raises LinkInvalidError for what the reseller may not sell there."""
+    """With the reseller's own rights. Raises LinkInvalidError for what the reseller may not sell there, and for a wholesale channel: in one
+    the reseller is the buyer, and the price is for nobody else.
+    """
     faults = {}
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         faults["name"] = "sales_link.name"
@@ -93,7 +95,7 @@ async def create(
     offers = (
         await quote.listing(brand_id=brand.id, reseller=reseller, at=now, skus=[sku] if sku else None, most=quote_most(sku))
     ).rows
-    if channel not in {each.channel for each in offers}:
+    if channel not in {each.channel for each in offers if each.channel_kind == "agency"}:
         faults["sku" if sku else "channel"] = "sales_link.not_for_sale"
     if faults:
         raise LinkInvalidError(faults)

@@ -10,7 +10,7 @@ import msgspec
 from qucheng.core import audit, db, errors
 from qucheng.identity import approval as approvals
 from qucheng.redemption import redemption, rules, store
-from qucheng.stock import act
+from qucheng.stock import act, draw
 from qucheng.stock import rules as stock_rules
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ACTION = "redemption.reverse"
 Result = Literal["undone", "blocked", "nothing", "late"]
 ROW = "SELECT id, terminal, at, verdict, batch, number, undone, recorded_at FROM redemption WHERE {} FOR UPDATE"
+STATE = "SELECT state FROM card WHERE brand_id = current_brand() AND batch = $1 AND number = $2"
 WAITING = """
     SELECT id FROM approval WHERE action = $1 AND state = 'waiting' AND expires_at > clock_timestamp() AND payload::jsonb ->> 'redemption' = $2"""
 
@@ -44,11 +45,12 @@ class CardChangedError(errors.RefusedError):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """undone: it is taken back, now or before. blocked: no redemption of that key will come. nothing: none was made with it.
 
-    late: it is too late for the terminal alone.
+    late: it is too late for the terminal alone. usable: the card can be used again; its unit may have been paid back meanwhile.
     """
 
     result: Result
     redemption: uuid.UUID | None = None
+    usable: bool = False
 
 
 async def reverse(
@@ -75,12 +77,14 @@ async def reverse(
             await _block(brand.id, terminal.id, key, actor, now)
             return Outcome(result="blocked")
         row = await _locked(card, "terminal = $1 AND key = $2", terminal.id, key)
-        if row["verdict"] != "ok" or row["undone"]:
-            return Outcome(result="undone" if row["undone"] else "nothing", redemption=row["id"])
-        if now > row["at"] + rules.UNDO or row["recorded_at"] is not None:
-            return Outcome(result="late", redemption=row["id"])
-        await _undo(brand.id, row, reason, None, actor, now)
-        return Outcome(result="undone", redemption=row["id"])
+        if row["verdict"] != "ok":
+            return Outcome(result="nothing", redemption=row["id"])
+        if not row["undone"]:
+            if now > row["at"] + rules.UNDO or row["recorded_at"] is not None:
+                return Outcome(result="late", redemption=row["id"])
+            await _undo(brand.id, row, reason, None, actor, now)
+        state = await db.connection().fetchval(STATE, row["batch"], row["number"])
+        return Outcome(result="undone", redemption=row["id"], usable=state in {"delivered", "revealed"})
 
 
 async def undo(
@@ -116,6 +120,12 @@ async def _undo(
     brand_id: uuid.UUID, row: asyncpg.Record, reason: str | None, approval: uuid.UUID | None, actor: audit.Actor, now: dt.datetime
 ) -> None:
     connection, said = db.connection(), stock_rules.line(reason, stock_rules.LONGEST_NOTE)
+    # the card goes back with its redemption, which is taken back before it
+    await connection.execute(
+        "INSERT INTO redemption_undo (brand_id, redemption, at, terminal, user_id, reason, approval) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        *(brand_id, row["id"], now, row["terminal"], actor.user_id, said, approval),
+    )
+    await connection.execute("UPDATE redemption SET undone = true WHERE id = $1", row["id"])
     await act.open_act(kind="undo", actor=actor, now=now, note=said)
     done = await connection.execute(
         "UPDATE card SET state = came_from, came_from = NULL WHERE batch = $1 AND number = $2 AND state = 'redeemed'",
@@ -124,17 +134,14 @@ async def _undo(
     )
     if done != "UPDATE 1":
         raise CardChangedError("The card is not redeemed any more.")
-    await connection.execute(
-        "INSERT INTO redemption_undo (brand_id, redemption, at, terminal, user_id, reason, approval) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        *(brand_id, row["id"], now, row["terminal"], actor.user_id, said, approval),
-    )
-    await connection.execute("UPDATE redemption SET undone = true WHERE id = $1", row["id"])
+    card = row["batch"], row["number"]
+    owed = await draw.take_owed(card=card, actor=actor, now=now)
     await audit.record(
         brand_id=brand_id,
         actor=actor,
         action="card.redeem_undo",
-        subject=stock_rules.card_id(row["batch"], row["number"]),
-        after={"redemption": str(row["id"]), "reason": said},
+        subject=stock_rules.card_id(*card),
+        after={"redemption": str(row["id"]), "reason": said, **({"refunded": True} if owed else {})},
         approval=approval,
     )
 

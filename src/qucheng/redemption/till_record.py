@@ -19,7 +19,8 @@ MOST = 200
 # a card that was neither redeemed here nor before is not told of
 FIGURES = """
     SELECT count(*) FILTER (WHERE r.verdict = 'ok' AND NOT r.undone) AS redeemed, count(*) FILTER (WHERE r.verdict <> 'ok') AS refused,
-        coalesce(sum(coalesce(b.face_value_minor, s.face_value_minor)) FILTER (WHERE r.verdict = 'ok' AND NOT r.undone), 0)::bigint AS value_minor
+        CASE WHEN count(*) FILTER (WHERE r.verdict = 'ok' AND NOT r.undone) = 0 THEN 0
+            ELSE sum(coalesce(b.face_value_minor, s.face_value_minor)) FILTER (WHERE r.verdict = 'ok' AND NOT r.undone) END::bigint AS value_minor
     FROM redemption r LEFT JOIN card c ON c.brand_id = r.brand_id AND c.batch = r.batch AND c.number = r.number
     LEFT JOIN batch b ON b.brand_id = c.brand_id AND b.number = c.batch LEFT JOIN sku s ON s.brand_id = c.brand_id AND s.code = c.sku
     WHERE r.terminal = $1 AND r.at >= $2 AND r.at < $3"""
@@ -52,12 +53,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """value_minor: by face value, of what was redeemed and not taken back. records: the newest first."""
+    """value_minor: by face value, of what was redeemed and not taken back; None where none of it has one. records: the newest first."""
 
     terminal: store.Terminal
     redeemed: int
     refused: int
-    value_minor: int
+    value_minor: int | None
     records: list[Record]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from qucheng.core import audit, crashpoint, db, key_provider, task, telling
+from qucheng.core import audit, cells, crashpoint, db, key_provider, task, telling
 from qucheng.stock import batch as batches
 from qucheng.stock import card_intake, code, code_sheet, rules, sealed_file, secret, workbook
 
@@ -276,7 +276,8 @@ async def write_report(*, brand_id: uuid.UUID, batch: int, out: Path) -> None:
     """All refused rows as a CSV."""
     async with db.atomic(brand_id):
         await db.connection().copy_from_query(
-            "SELECT source_row AS row, fault, nullif(last_four, '') AS last_four FROM card_rejection WHERE batch = $1 ORDER BY source_row",
+            f"SELECT source_row AS row, fault, {cells.sql_inert('last_four')} AS last_four FROM ("
+            "SELECT source_row, fault, nullif(last_four, '') AS last_four FROM card_rejection WHERE batch = $1) r ORDER BY source_row",
             batch,
             output=out,
             format="csv",

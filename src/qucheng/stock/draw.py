@@ -23,6 +23,36 @@ NEEDY = """
         WHERE p.brand_id = s.brand_id AND p.package = s.code AND k.kind = 'card_secret')))"""
 
 
+OWN = """
+    SELECT lock_stock(array_agg(d.sku), array_agg(d.pool)) FROM (
+        SELECT c.sku, c.pool FROM card c WHERE c.brand_id = current_brand() AND c.order_no = $1 AND c.line_no = ANY ($2)
+        UNION SELECT c.sku, 0 FROM card c WHERE c.brand_id = current_brand() AND c.order_no = $1 AND c.line_no = ANY ($2) AND c.borrowed) d"""
+
+# a card that is in hand again, where its line holds more of the SKU than was not paid back. What expired or was withdrawn was the
+# line's all the same; a faulty card had another for it
+OWED = """
+    SELECT c.sku, c.state, c.borrowed, c.order_no, c.line_no,
+        EXISTS (SELECT 1 FROM redemption r WHERE r.brand_id = c.brand_id AND r.batch = c.batch AND r.number = c.number AND r.way = 'code') AS typed
+    FROM card c
+    JOIN order_line l ON l.brand_id = c.brand_id AND l.order_no = c.order_no AND l.line_no = c.line_no
+    JOIN line_need n ON n.brand_id = c.brand_id AND n.order_no = c.order_no AND n.line_no = c.line_no AND n.sku = c.sku
+    WHERE c.brand_id = current_brand() AND c.batch = $1 AND c.number = $2 AND c.state IN ('delivered', 'revealed') AND n.each * (l.quantity - (
+        SELECT coalesce(sum(r.quantity), 0) FROM refund r WHERE r.brand_id = l.brand_id AND r.order_no = l.order_no AND r.line_no = l.line_no)) < (
+        SELECT count(*) FROM card h WHERE h.brand_id = c.brand_id AND h.order_no = c.order_no AND h.line_no = c.line_no AND h.sku = c.sku
+            AND (h.void_reason IS NULL OR h.void_reason NOT IN ('refunded', 'faulty')))"""
+FREE = """
+    UPDATE card SET state = 'available', order_no = NULL, line_no = NULL, valid_until = NULL, pool = CASE WHEN borrowed THEN 0 ELSE pool END, borrowed = false
+    WHERE brand_id = current_brand() AND batch = $1 AND number = $2"""
+SEEN = "UPDATE card SET state = 'revealed', revealed_at = $3 WHERE brand_id = current_brand() AND batch = $1 AND number = $2"
+VOID = """
+    UPDATE card SET state = 'void', came_from = NULL, void_reason = 'refunded' WHERE brand_id = current_brand() AND batch = $1 AND number = $2"""
+NOT_MISSING = """
+    UPDATE stock_case SET units = units - 1, closed_at = CASE WHEN units = 1 THEN $3::timestamptz END, way = CASE WHEN units = 1 THEN 'refunded' END
+    WHERE brand_id = current_brand() AND id = (
+        SELECT id FROM stock_case WHERE brand_id = current_brand() AND order_no = $1 AND line_no = $2 AND kind = 'exceeds' AND closed_at IS NULL
+        ORDER BY opened_at, id LIMIT 1 FOR NO KEY UPDATE)"""
+
+
 class StockShortError(errors.RefusedError):
     """No pool has as many cards as that."""
 
@@ -120,6 +150,11 @@ async def _require_fitting(reservation: uuid.UUID, reseller: str, channel: str, 
         raise ReservationElsewhereError("This reservation is not for this reseller, channel and SKU.")
 
 
+async def lock_lines(*, order_no: str, lines: Sequence[str]) -> None:
+    """Before the cards of several lines come back: line by line they would be locked in the order in which the lines were sent."""
+    await db.connection().execute(OWN, order_no, list(lines))
+
+
 async def give_back(
     *,
     brand: Brand,
@@ -163,6 +198,27 @@ async def give_back(
             now,
         )
     return Returned(**dict(row))
+
+
+async def take_owed(*, card: tuple[int, int], actor: audit.Actor, now: dt.datetime) -> bool:
+    """Inside the transaction that takes a redemption back, with the card locked: a refund that found it used takes it now, so that
+    nobody has both the money and the card. Returns whether it was taken.
+    """
+    connection = db.connection()
+    row = await connection.fetchrow(OWED, *card)
+    if row is None:
+        return False
+    await act.open_act(kind="refund", actor=actor, now=now)
+    if row["state"] == "delivered" and not row["typed"]:
+        if row["borrowed"]:
+            await act.lock(pairs=[(row["sku"], rules.UNALLOCATED)])
+        await connection.execute(FREE, *card)
+    else:
+        if row["state"] == "delivered":
+            await connection.execute(SEEN, *card, now)
+        await connection.execute(VOID, *card)
+    await connection.execute(NOT_MISSING, row["order_no"], row["line_no"], now)
+    return True
 
 
 async def _require_own(order_no: str, line_no: str, cards: list[tuple[int, int]], most: Mapping[str, int]) -> None:

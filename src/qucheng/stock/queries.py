@@ -46,16 +46,6 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     void: int
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a SKU in a pool, for the brand's people."""
-
-    pool: int
-    sku: str
-    low_level: int | None
-    borrow_quota: int | None
-    borrowed: int
-
-
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """last_day: of its use; None for ever."""
 
@@ -105,12 +95,6 @@ async def levels(*, brand_id: uuid.UUID, reseller: str | None = None) -> list[Le
             " ORDER BY p.number <> 0, p.reseller NULLS FIRST, p.channel NULLS FIRST, l.sku"
         )
     return [Level(**dict(row)) for row in rows]
-
-
-async def pool_rules(*, brand_id: uuid.UUID) -> list[Rule]:
-    async with db.atomic(brand_id):
-        rows = await db.connection().fetch("SELECT pool, sku, low_level, borrow_quota, borrowed FROM pool_sku ORDER BY pool, sku")
-    return [Rule(**dict(row)) for row in rows]
 
 
 async def cards_of_order(*, order_no: str) -> list[Card]:

@@ -18,18 +18,24 @@ if TYPE_CHECKING:
 StockShortError = draw.StockShortError
 ReservationUnknownError = draw.ReservationUnknownError
 MOST_MINUTES = 60
+KNOWN = """
+    SELECT EXISTS (SELECT 1 FROM reseller WHERE brand_id = current_brand() AND code = $1) AS reseller,
+           EXISTS (SELECT 1 FROM channel WHERE brand_id = current_brand() AND code = $2) AS channel"""
 COLUMNS = "id, reseller, channel, sku, units, pool, state, made_at, until, order_no"
 
 
 class ReservationUnfitError(errors.RefusedError):
-    """So many units or minutes cannot be reserved, or the SKU needs no cards. field: which."""
+    """So many units or minutes cannot be reserved, the SKU needs no cards, or there is no such seller or channel.
+
+    faults: by field all that cannot be so.
+    """
 
     code: ClassVar[str] = "reservation.unfit"
     status: ClassVar[int] = 422
 
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__(" ".join(faults.values()))
+        self.faults = faults
 
 
 class ReservationOverError(errors.RefusedError):
@@ -57,14 +63,19 @@ async def reserve(
     *, brand: Brand, reseller: str, channel: str, sku: str, units: int, minutes: int, actor: audit.Actor, now: dt.datetime
 ) -> Reservation:
     """Raises ReservationUnfitError, StockShortError."""
+    faults = {}
     if not 1 <= minutes <= MOST_MINUTES:
-        raise ReservationUnfitError("minutes", f"Cards are held for 1 to {MOST_MINUTES} minutes.")
+        faults["minutes"] = f"Cards are held for 1 to {MOST_MINUTES} minutes."
     if not 1 <= units <= rules.MOST_CARDS:
-        raise ReservationUnfitError("quantity", f"1 to {rules.MOST_CARDS} units can be reserved.")
+        faults["quantity"] = f"1 to {rules.MOST_CARDS} units can be reserved."
     made = ids.new_id()
     async with db.atomic(brand.id):
         if not await draw.needs_cards([sku]):
-            raise ReservationUnfitError("sku", f"{sku!r} is not sold from stock.")
+            faults["sku"] = "There is no such SKU that is sold from stock."
+        known = await db.connection().fetchrow(KNOWN, reseller, channel)
+        faults |= {field: f"There is no such {field}." for field in ("reseller", "channel") if not known[field]}
+        if faults:
+            raise ReservationUnfitError(faults)
         await act.open_act(kind="reserve", actor=actor, now=now)
         pool: int | None = await db.connection().fetchval(
             "SELECT reserve_cards($1, $2, $3, $4, $5, $6, $7, $8)",

@@ -22,6 +22,10 @@ EXPIRED = """
     UPDATE card SET state = 'void', came_from = NULL, void_reason = 'expired', reservation = NULL, reserved_until = NULL
     WHERE {where} AND state = 'frozen' AND {expiry} < ${day}"""
 UNFREEZE = "UPDATE card SET state = came_from, came_from = NULL WHERE {where} AND state = 'frozen'"
+# released while they were frozen: nobody would release them again
+RELEASED = """
+    UPDATE card SET state = 'available' WHERE {where} AND state = 'inactive'
+        AND EXISTS (SELECT 1 FROM batch b WHERE b.brand_id = card.brand_id AND b.number = card.batch AND b.state = 'released')"""
 VOID = """
     UPDATE card SET state = 'void', came_from = NULL, void_reason = 'withdrawn', reservation = NULL, reserved_until = NULL
     WHERE {where} AND state IN ('inactive', 'available', 'frozen')"""
@@ -92,7 +96,10 @@ async def void(*, brand: Brand, chosen: Chosen, reason: str, actor: audit.Actor,
 
 
 async def unfreeze(*, brand: Brand, chosen: Chosen, reason: str, actor: audit.Actor, now: dt.datetime) -> Outcome:
-    """They are what they were; a deadline or a last day that passed meanwhile counts at once. Raises ChosenError, ReasonError."""
+    """They are what they were; a deadline or a last day that passed meanwhile counts at once, and so does the release of their batch.
+
+    Raises ChosenError, ReasonError.
+    """
     where, values = chosen.where()
     async with db.atomic(brand.id):
         last = len(values) + 1
@@ -101,6 +108,7 @@ async def unfreeze(*, brand: Brand, chosen: Chosen, reason: str, actor: audit.Ac
         await act.open_act(kind="unfreeze", actor=actor, now=now, note=_said(reason))
         status = await db.connection().execute(expired, *values, rules.local_day(now, brand.time_zone))
         outcome = await _change("unfreeze", UNFREEZE, brand, chosen, reason, actor, now)
+        await db.connection().execute(RELEASED.format(where=where), *values)
         await db.connection().execute("SELECT lapse_stock($1)", now)
     return msgspec.structs.replace(outcome, changed=outcome.changed + int(status.split()[1]))
 

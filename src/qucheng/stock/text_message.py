@@ -18,6 +18,7 @@ Kind = Literal["delivery", "code"]
 Locale = Literal["zh-CN", "en"]
 # what comes later than that is of no use to anybody
 GOOD_FOR: dict[Kind, dt.timedelta] = {"code": dt.timedelta(minutes=5)}
+KEPT = dt.timedelta(days=7)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,13 @@ async def wipe(*, message_id: uuid.UUID, now: dt.datetime) -> None:
         message_id,
         now,
     )
+
+
+async def prune(*, brand_id: uuid.UUID, now: dt.datetime) -> int:
+    """Removes the messages of last week, sent or never to be; returns how many."""
+    async with db.atomic(brand_id):
+        status: str = await db.connection().execute("DELETE FROM text_message WHERE written_at < $1", now - KEPT)
+    return int(status.removeprefix("DELETE "))
 
 
 def _place(what: str, message_id: uuid.UUID) -> str:

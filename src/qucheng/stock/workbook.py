@@ -22,6 +22,9 @@ MOST_TEXTS = 64 << 20
 """Letters of all shared texts."""
 LARGEST_UNPACKED = 400 << 20
 PIECE = 1 << 16
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+LONGEST_NUMBER = 9
+"""Digits of a row's or a text's number: of one that is longer no number is made."""
 PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 # what a workbook can keep of a figure; one that is longer has lost its last digits
 EXACT_DIGITS = 15
@@ -77,6 +80,8 @@ class _Reader:
         for kind, given in zip(("StartElementHandler", "EndElementHandler", "CharacterDataHandler"), handlers, strict=False):
             setattr(handler, kind, given)
         try:
+            if self._book.getinfo(name).compress_type not in PACKED:
+                raise UnfitError
             with self._book.open(name) as part:
                 while piece := part.read(PIECE):
                     self._room -= len(piece)
@@ -85,7 +90,8 @@ class _Reader:
                     parser.Parse(piece, False)
                     yield
                 parser.Parse(b"", True)
-        except expat.ExpatError:
+        # the last two: an encoding that its head names, and that there is not or that is not read
+        except (expat.ExpatError, LookupError, ValueError):
             raise UnfitError from None
 
 
@@ -155,6 +161,8 @@ class _Sheet:
         kind = _bare(name)
         if kind == "row":
             number = given.get("r", "")
+            if len(number) > LONGEST_NUMBER:
+                raise UnfitError
             self._number = int(number) if number.isdecimal() else self._number + 1
             self._row, self._column = [], 0
             if self._number > MOST_ROWS:
@@ -182,7 +190,7 @@ class _Sheet:
 
     def _text(self, value: str) -> str:
         if self._kind == "s":
-            if not value.isdecimal() or int(value) >= len(self._texts):
+            if not value.isdecimal() or len(value) > LONGEST_NUMBER or int(value) >= len(self._texts):
                 raise UnfitError
             return self._texts[int(value)]
         if self._kind != "n" or not value:
@@ -194,7 +202,7 @@ class _Sheet:
 
 def day(text: str) -> dt.date | None:
     """The day that a cell means: written out, or as the figure that a workbook keeps. None where it is none."""
-    if text.isdecimal() and int(text) in DAYS:
+    if text.isdecimal() and len(text) <= LONGEST_NUMBER and int(text) in DAYS:
         return DAY_ZERO + dt.timedelta(days=int(text))
     try:
         return dt.date.fromisoformat(text[:10].replace("/", "-"))

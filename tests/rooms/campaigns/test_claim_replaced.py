@@ -11,7 +11,8 @@ from tests.rooms.campaigns import gate
 from tests.rooms.campaigns.gate import ACTOR, NOW, claimed, offered, opened
 from tests.rooms.stock import warehouse
 
-from qucheng.core import crypto
+from qucheng.campaigns import consumer, offer_page
+from qucheng.core import crypto, db
 from qucheng.stock import draw, stop
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ async def test_a_faulty_card_of_a_claim_is_replaced(workspace: books.Workspace, 
     # whoever asks again is given the one that is good
     again = await claimed(brand, keys, "a")
     assert (again.id, again.card, again.fresh) == (first.id, "1-2", False)
+    # and so is who opens the offer's page
+    given = {"subject": "a", "phone": None, "way": "app", "before": None}
+    async with db.atomic(brand.id):
+        token = await consumer.start(brand=brand, keys=keys, actor=ACTOR, now=NOW, **given)  # type: ignore[arg-type]
+    who = await consumer.principal(keys=keys, brand_id=brand.id, token=token, now=NOW)
+    assert who is not None
+    assert await offer_page.claimed(brand=brand, code=gate.CODE, who=who, now=NOW) == "1-2"
     assert (await gate.written(brand))[:2] == (1, 1)
     with pytest.raises(draw.StockShortError):
         await replaced(brand, 2)

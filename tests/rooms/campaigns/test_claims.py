@@ -164,6 +164,7 @@ async def test_a_subject_is_visible_ascii(brand: Brand, keys: crypto.Keys, subje
         ({"quota": 0}, "quota"),
         ({"ends_at": NOW - HOUR}, "endsAt"),
         ({"sku": "tea"}, "sku"),
+        ({"sku": "box"}, "sku"),
     ],
 )
 async def test_an_offer_that_cannot_be_meant_is_refused(brand: Brand, changes: dict[str, object], field: str) -> None:

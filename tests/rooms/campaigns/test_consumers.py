@@ -185,6 +185,11 @@ async def test_a_code_that_waited_past_its_time_is_wiped_and_not_sent(brand: Bra
     assert [codes[0] in text for text in phone.got] == [True]
     assert await books.seen(brand, "SELECT count(*), count(to_cipher), count(values_cipher) FROM text_message") == [(2, 0, 0)]
     assert await books.seen(brand, "SELECT state FROM task WHERE brand = $1", brand.id) == [("done",), ("done",)]
+    # that there was one is nobody's concern for ever, and one that nobody took goes as well
+    await sent(brand, keys)
+    assert await text_message.prune(brand_id=brand.id, now=NOW + 7 * 24 * HOUR) == 0
+    assert await text_message.prune(brand_id=brand.id, now=NOW + 7 * 24 * HOUR + SECOND) == 3
+    assert await books.seen(brand, "SELECT count(*) FROM text_message") == [(0,)]
 
 
 async def made_key(keys: crypto.Keys, brand: Brand, scope: str = "claims.write", mode: api_key.Mode = "live") -> api_key.Issued:

@@ -63,6 +63,7 @@ class Redeemed:
     card: Key | None
     undone: bool = False
     recorded: bool = False
+    way: str = "code"
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,9 @@ class Books(stock_model.Stock):
             return "card.elsewhere"
         made.back_units, made.back_net = made.back_units + units, made.back_net + amount
         made.refunds.append((self.now, units, amount))
+        for key in self.of_line(place) if units else ():
+            if self.cards[key].state == "delivered" and self.was_typed(key):
+                self.cards[key].state, self.cards[key].seen = "revealed", True
         missing = self.refund(place, units, named) if units else 0
         if missing:
             self.missing.append((place, missing))
@@ -246,7 +250,7 @@ class Books(stock_model.Stock):
         verdict = self.verdict(till, card, spent=spent)
         if (shown.way == "digits" and found is None) or (shown.way == "code" and verdict == "unknown"):
             self.missed(till, shown.way)
-        self.answers[till, key] = Redeemed(till, key, self.now, verdict, found)
+        self.answers[till, key] = Redeemed(till, key, self.now, verdict, found, way=shown.way)
         if verdict == "ok" and card is not None:
             card.state, card.was = "redeemed", card.state
             self.spent |= {(shown.card, shown.at)} if shown.way == "dynamic" else {shown.text} if shown.way == "digits" else set()
@@ -274,6 +278,30 @@ class Books(stock_model.Stock):
         assert made.card is not None
         card = self.cards[made.card]
         card.state, card.was, made.undone = card.was or "", None, True
+        if card.line is not None and self.is_owed(card, card.line):
+            self.found_again(card.line)
+            if card.state == "delivered" and not self.was_typed(made.card):
+                card.free()
+            else:
+                card.seen = True
+                card.gone("refunded")
+
+    def was_typed(self, key: Key) -> bool:
+        """Somebody at a till knows its code."""
+        return any(made.card == key and made.way == "code" for made in self.answers.values())
+
+    def is_owed(self, card: stock_model.Card, place: Place) -> bool:
+        """Its line holds more of the SKU than was not paid back."""
+        held = [key for key in self.of_line(place) if self.cards[key].sku == card.sku]
+        kept = sum(self.cards[key].reason not in {"refunded", "faulty"} for key in held)
+        return bool(kept > stock_model.EACH[self.books[place].sku][card.sku] * self.lines[place]["left"])
+
+    def found_again(self, place: Place) -> None:
+        """One card fewer is missing, of the oldest case."""
+        for number, (of, count) in enumerate(self.missing):
+            if of == place and count:
+                self.missing[number] = (of, count - 1)
+                break
 
     def units_used(self, place: Place) -> list[int]:
         """When each unit of the line was complete, by the redemptions that count."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 pytestmark = pytest.mark.anyio
+WAITED_FOR = """
+    SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted)"""
 NOW = books.NOW
 WRITTEN = """
     SELECT (SELECT count(*) FROM sale), (SELECT count(*) FROM order_line), (SELECT count(*) FROM refund), (SELECT count(*) FROM order_flag),
@@ -193,7 +195,11 @@ async def test_a_delivery_and_a_live_order_of_one_number_at_once(shop: Brand, tm
             (folder / "orders.csv").read_text(encoding="utf-8").replace("O1,", "O2,"), encoding="utf-8"
         )
         arriving = asyncio.create_task(_outside(importing.take_in(**taking)))
-        await asyncio.sleep(0.6)
+        # it has judged its rows, and waits for the order
+        for _ in range(600):
+            if await db.connection().fetchval(WAITED_FOR):
+                break
+            await asyncio.sleep(0.1)
         assert not arriving.done()
     with pytest.raises(order.OrderCollidedError):
         await arriving

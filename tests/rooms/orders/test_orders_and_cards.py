@@ -87,6 +87,30 @@ async def test_a_line_gets_all_its_cards_or_none(brand: Brand, keys: crypto.Keys
     assert await books.seen(brand, "SELECT way FROM stock_case") == [("refunded",)]
 
 
+async def test_a_refund_that_a_delivery_brings_takes_the_cards(
+    brand: Brand, keys: crypto.Keys, actor: audit.Actor, tmp_path: Path
+) -> None:
+    """Another system keeps the money of live orders: nobody has both that and the card, and nothing waits for cards any more."""
+    await card_desk.stocked(brand, keys, 3, actor)
+    await place(brand, actor, "O1", 3)
+    await place(brand, actor, "O2", 2)
+    day = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    folder = books.write(
+        tmp_path / "again", code=brand.code, orders=[], refunds=[f"F1,O1,1,{day},2,200.00", f"F2,O2,1,{day},2,200.00"]
+    )
+    await books.take_in(brand, folder)
+    assert await books.seen(brand, "SELECT code FROM rejection") == []
+    assert await books.seen(brand, CARDS) == [("available", None, 2), ("delivered", "O1", 1)]
+    assert await books.seen(brand, "SELECT order_no, kind, units, way FROM stock_case") == [("O2", "short", 0, "refunded")]
+    assert await books.seen(brand, "SELECT order_no, stock_state FROM sale ORDER BY 1") == [
+        ("O1", "delivered"),
+        ("O2", "resolved"),
+    ]
+    # the same delivery again takes nothing more
+    await books.take_in(brand, folder)
+    assert await books.seen(brand, CARDS) == [("available", None, 2), ("delivered", "O1", 1)]
+
+
 async def test_the_link_goes_by_message_and_by_letter(brand: Brand, keys: crypto.Keys, actor: audit.Actor) -> None:
     """Both bring the one link; neither address nor link stands anywhere as it is, also where the cards come later."""
     await card_desk.stocked(brand, keys, 1, actor)

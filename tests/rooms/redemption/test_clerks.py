@@ -253,7 +253,13 @@ async def test_the_day_of_a_terminal_and_what_is_taken_back(ground: tills.Ground
     assert [each.undoable for each in early.records if each.verdict == "ok" and not each.undone] == [True]
     tomorrow = await till_record.today(brand=ground.brand, user_id=clerk.who.user_id, now=NOW + dt.timedelta(days=1))
     assert tomorrow is not None
-    assert (tomorrow.redeemed, tomorrow.refused, tomorrow.records) == (0, 0, [])
+    assert (tomorrow.redeemed, tomorrow.refused, tomorrow.value_minor, tomorrow.records) == (0, 0, 0, [])
+    # what has no face value is not worth nothing
+    assert day.value_minor is None
+    await books.seen(ground.brand, "UPDATE sku SET face_value_minor = 3000 WHERE code = 'card' RETURNING 1")
+    worth = await till_record.today(brand=ground.brand, user_id=clerk.who.user_id, now=late)
+    assert worth is not None
+    assert worth.value_minor == 3000
 
 
 async def test_wrong_codes_close_the_entry_of_codes_for_ten_minutes(ground: tills.Ground) -> None:

@@ -131,6 +131,14 @@ async def test_a_file_is_judged_row_by_row_and_nothing_of_it_stays_on_the_disk(
     assert (tmp_path / "report.csv").read_text() == "row,fault,last_four\n3,in_stock,0002\n4,in_stock,0001\n"
 
 
+async def test_the_report_of_a_file_holds_no_formula(brand: Brand, keys: crypto.Keys, actor: audit.Actor, tmp_path: Path) -> None:
+    """The end of a code stands in it as it came."""
+    sent = await card_desk.sent(brand, keys, tmp_path, b"code\nAAAABBBBCCCC=1+1\nAAAABBBBCCCC=1+1\n", actor)
+    await card_desk.taken_in(brand, keys, tmp_path)
+    await batch_import.write_report(brand_id=brand.id, batch=sent, out=tmp_path / "report.csv")
+    assert (tmp_path / "report.csv").read_text().splitlines()[-1].rpartition(",")[2] == "'=1+1"
+
+
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [

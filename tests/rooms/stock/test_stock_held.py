@@ -222,6 +222,20 @@ async def test_cards_change_pools_by_allocation_alone(clerk: asyncpg.Connection,
         assert [tuple(row) for row in moved] == [("card", own, 0, 3)]
 
 
+async def test_nobody_has_a_card_of_another_s_pool(clerk: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection) -> None:
+    """Of a line of R2, also by way of a hold; the control is the line of R1, whose pool it is."""
+    await sold(brand, "O9", ("1", "tea", 1), reseller="R2", channel="shop")
+    for way in ((), (WAY["reserved"][1],)):
+        async with books.refused(owner, asyncpg.RestrictViolationError, "card_owner"), clerk.transaction():
+            await act(clerk, brand)
+            for step in way:
+                await change(clerk, step)
+            await change(clerk, "state = 'delivered', order_no = 'O9', line_no = '1', reservation = NULL, reserved_until = NULL")
+    async with undone(clerk):
+        await act(clerk, brand)
+        await change(clerk, WAY["delivered"][1])
+
+
 async def test_who_changes_a_card_answers_for_it_in_the_same_transaction(
     clerk: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection
 ) -> None:

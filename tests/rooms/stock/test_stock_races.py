@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 from tests import books
+from tests.races import duel
 from tests.rooms.stock import warehouse
 from tests.rooms.stock.warehouse import NEVER, NOW, SELLER, level, opened, sold, states, stocked
 
 from qucheng.core import db
-from qucheng.stock import draw, reservation, stop, watch
+from qucheng.orders import intake, refund, rules
+from qucheng.stock import draw, pool, reservation, stop, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,3 +109,88 @@ async def test_nothing_is_sold_twice_and_nobody_waits_for_ever(brand: Brand) -> 
         (f"O{place}", "2"): 1 + place % 2 for place in range(12)
     }
     assert all(wanted[order_no, line_no] == count for order_no, line_no, count in lines)
+
+
+async def refunded_crosswise(
+    brand: Brand, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> list[refund.Refund | BaseException]:
+    """Two orders of the same two SKUs, whose lines come back this way and that: each waits a moment between its lines."""
+    own = await opened(brand, "R1")
+    await stocked(brand, NEVER, NEVER, pool=own)
+    await stocked(brand, NEVER, NEVER, sku="gift", pool=own)
+    await sold(brand, "O1", ("1", "card", 1), ("2", "gift", 1))
+    await sold(brand, "O2", ("1", "gift", 1), ("2", "card", 1))
+    async with db.atomic(brand.id):  # the first live fact ever is waited for
+        await intake.enter(now=NOW)
+    arrived, both, plain = [], asyncio.Event(), draw.give_back
+
+    async def slowly(**given: Any) -> draw.Returned:
+        """The first goes on when the other is as far, or waits for it."""
+        back = await plain(**given)
+        if given["line_no"] == "1":
+            arrived.append(given["order_no"])
+            if len(arrived) == 1:
+                waits = [asyncio.ensure_future(each) for each in (both.wait(), until_blocked(owner))]
+                await asyncio.wait(waits, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+                for each in waits:
+                    each.cancel()
+                await asyncio.wait(waits)
+            both.set()
+        return back
+
+    monkeypatch.setattr(draw, "give_back", slowly)
+    lines = [rules.LineBack(line_no=each, quantity=1, amount_minor=0) for each in ("1", "2")]
+    work = [
+        refund.give(brand=brand, order_no=order, refund_no=f"F-{order}", lines=lines, actor=SELLER, now=NOW)
+        for order in ("O1", "O2")
+    ]
+    return list(await asyncio.gather(*work, return_exceptions=True))
+
+
+async def test_refunds_of_the_same_goods_in_either_order_wait_for_each_other(
+    brand: Brand, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all(isinstance(each, refund.Refund) for each in await refunded_crosswise(brand, owner, monkeypatch))
+    assert await books.seen(brand, "SELECT sku, state, count(*) FROM card GROUP BY 1, 2 ORDER BY 1") == [
+        ("card", "available", 2), ("gift", "available", 2),
+    ]  # fmt: skip
+
+
+async def test_control_line_by_line_the_server_ends_one_of_them(
+    brand: Brand, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(**_: object) -> None:
+        pass
+
+    monkeypatch.setattr(draw, "lock_lines", none)
+    answers = await refunded_crosswise(brand, owner, monkeypatch)
+    assert sorted(type(each).__name__ for each in answers) == ["DeadlockDetectedError", "Refund"]
+
+
+async def borrowed_crosswise(brand: Brand, workspace: books.Workspace) -> list[object]:
+    """Two orders borrow the same two SKUs, with their lines this way and that; each card is taken slowly."""
+    for seller in ("R1", "R2"):
+        own = await opened(brand, seller)
+        for sku in ("card", "gift"):
+            await pool.set_rule(brand_id=brand.id, pool=own, sku=sku, low_level=None, borrow_quota=2, actor=warehouse.ACTOR)
+    await stocked(brand, NEVER, NEVER)
+    await stocked(brand, NEVER, NEVER, sku="gift")
+    async with duel.without(workspace, "take_cards", "\nBEGIN\n", "\nBEGIN\n    PERFORM pg_sleep(0.3);\n"):
+        return list(
+            await asyncio.gather(
+                sold(brand, "O1", ("1", "card", 1), ("2", "gift", 1), reseller="R1"),
+                sold(brand, "O2", ("1", "gift", 1), ("2", "card", 1), reseller="R2"),
+                return_exceptions=True,
+            )
+        )
+
+
+async def test_orders_that_borrow_in_either_order_wait_for_each_other(brand: Brand, workspace: books.Workspace) -> None:
+    answers = await borrowed_crosswise(brand, workspace)
+    assert [[each[1] for each in answer] for answer in answers if isinstance(answer, list)] == [["delivered"] * 2] * 2
+
+
+async def test_control_borrowed_line_by_line_the_server_ends_one_of_them(brand: Brand, workspace: books.Workspace) -> None:
+    async with duel.without(workspace, "draw_cards", "candidates, today, all_skus)", "candidates, today)"):
+        answers = await borrowed_crosswise(brand, workspace)
+    assert sorted(type(each).__name__ for each in answers) == ["DeadlockDetectedError", "list"]

@@ -167,3 +167,40 @@ def test_a_workbook_never_looks_outside_itself() -> None:
             changed.writestr(name, text)
     with pytest.raises(code_sheet.SheetUnfitError):
         _lines(out.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'encoding="UTF-8"', b'encoding="no-such"'),
+        (b'encoding="UTF-8"', b'encoding="gbk"'),
+        (b'<row r="2"', b'<row r="' + b"1" * 5000 + b'"'),
+        (b"<v>1</v>", b"<v>" + b"1" * 5000 + b"</v>"),
+    ],
+    ids=["no such encoding", "wide encoding", "row of many digits", "text of many digits"],
+)
+def test_a_workbook_that_was_tampered_with_is_refused_and_ends_no_task(old: bytes, new: bytes) -> None:
+    """What is refused is told; any other error would be tried again and again."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(_book([["code"], ["AAAA"]]))) as book, zipfile.ZipFile(out, "w") as made:
+        whole = b"".join(book.read(name) for name in book.namelist())
+        assert old in whole
+        for name in book.namelist():
+            made.writestr(name, book.read(name).replace(old, new))
+    with pytest.raises(code_sheet.SheetUnfitError):
+        _lines(out.getvalue())
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_workbook_is_packed_as_workbooks_are(method: int) -> None:
+    """A part that is damaged would be the disk's fault, as far as its error tells: it would be tried for ever."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(_book([["code"], ["AAAA"]]))) as book, zipfile.ZipFile(out, "w", method) as made:
+        for name in book.namelist():
+            made.writestr(name, book.read(name))
+    with pytest.raises(code_sheet.SheetUnfitError):
+        _lines(out.getvalue())
+
+
+def test_a_day_of_many_digits_is_none() -> None:
+    assert workbook.day("9" * 5000) is None

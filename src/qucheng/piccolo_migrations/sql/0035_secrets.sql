@@ -142,9 +142,10 @@ CREATE TABLE text_message (
     PRIMARY KEY (brand_id, id),
     CONSTRAINT text_message_wiped_check CHECK ((sent_at IS NULL) = (to_cipher IS NOT NULL) AND (sent_at IS NULL) = (values_cipher IS NOT NULL))
 );
+CREATE INDEX text_message_written_index ON text_message (brand_id, written_at);
 CALL protect('text_message', false);
 REVOKE UPDATE ON text_message FROM qucheng_app;
-GRANT UPDATE (sent_at, to_cipher, values_cipher) ON text_message TO qucheng_app;
+GRANT UPDATE (sent_at, to_cipher, values_cipher), DELETE ON text_message TO qucheng_app;
 
 -- How many values each key of the ring has sealed or wrapped: a key goes when it is needed no more. Values begin with their form and its number.
 CREATE FUNCTION sealed_values() RETURNS TABLE (key integer, place text, count bigint)

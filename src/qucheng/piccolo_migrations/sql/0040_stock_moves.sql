@@ -96,8 +96,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Somebody answers for the changes; the levels follow them; what is borrowed stays within its quota; and what else goes from pool
--- to pool is an allocation, by the brand.
+-- Somebody answers for the changes; nobody's order has a card of a pool that is not its seller's or its channel's; the levels follow the
+-- changes; what is borrowed stays within its quota; and what else goes from pool to pool is an allocation, by the brand.
 CREATE FUNCTION keep_stock_levels() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     act_id uuid := nullif(current_setting('qucheng.stock_act', true), '')::uuid;
@@ -113,6 +113,12 @@ BEGIN
     IF EXISTS (SELECT 1 FROM (SELECT DISTINCT brand_id, order_no, line_no FROM fresh WHERE state = 'delivered' AND order_no IS NOT NULL) f
                WHERE NOT EXISTS (SELECT 1 FROM order_line l WHERE l.brand_id = f.brand_id AND l.order_no = f.order_no AND l.line_no = f.line_no)) THEN
         RAISE EXCEPTION 'a card is delivered to a line of an order that is there' USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'card_line';
+    END IF;
+    IF EXISTS (SELECT 1 FROM (SELECT DISTINCT brand_id, pool, order_no, line_no FROM fresh WHERE state = 'delivered' AND order_no IS NOT NULL) f
+               JOIN pool p ON p.brand_id = f.brand_id AND p.number = f.pool
+               JOIN order_line l ON l.brand_id = f.brand_id AND l.order_no = f.order_no AND l.line_no = f.line_no
+               WHERE p.reseller <> l.reseller OR p.channel <> l.channel) THEN
+        RAISE EXCEPTION 'nobody draws from another''s pool' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'card_owner';
     END IF;
     INSERT INTO stock_level (brand_id, pool, batch, sku)
     SELECT f.brand_id, f.pool, f.batch, f.sku FROM (SELECT DISTINCT brand_id, pool, batch, sku FROM fresh) f

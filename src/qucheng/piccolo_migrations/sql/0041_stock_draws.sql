@@ -181,14 +181,15 @@ BEGIN
     PERFORM lapse_stock(at, skus, candidates);
 END $$;
 
-CREATE FUNCTION choose_and_lock(skus text[], counts integer[], candidates integer[], today date) RETURNS integer
+-- all_skus: what else the order may want of what is not allocated. It is locked at once: line by line two orders would lock it crosswise.
+CREATE FUNCTION choose_and_lock(skus text[], counts integer[], candidates integer[], today date, all_skus text[] DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     chosen integer := choose_pool(skus, counts, candidates, today, false);
 BEGIN
     IF chosen IS NULL AND EXISTS (SELECT 1 FROM pool_sku p WHERE p.brand_id = current_brand() AND p.sku = ANY (skus) AND p.pool = ANY (candidates)
                                   AND p.borrow_quota > p.borrowed) THEN
-        PERFORM lock_stock(skus, array_fill(0, ARRAY[cardinality(skus)]));
+        PERFORM lock_stock(w.skus, array_fill(0, ARRAY[cardinality(w.skus)])) FROM (SELECT coalesce(all_skus, choose_and_lock.skus) AS skus) w;
         chosen := choose_pool(skus, counts, candidates, today, true);
     END IF;
     RETURN chosen;
@@ -202,6 +203,7 @@ DECLARE
     ours uuid := current_brand();
     candidates integer[] := pools_for(seller, place);
     held reservation;
+    all_skus text[];
     wanted record;
     chosen integer;
 BEGIN
@@ -211,8 +213,11 @@ BEGIN
     LEFT JOIN sku k ON k.brand_id = ours AND k.code = p.part
     WHERE (s.kind = 'card_secret' OR k.kind = 'card_secret')
         AND NOT EXISTS (SELECT 1 FROM line_need n WHERE n.brand_id = ours AND n.order_no = of_order AND n.line_no = w.line);
-    PERFORM lock_for_drawing(array_agg(DISTINCT n.sku), candidates, at) FROM line_need n
-    WHERE n.brand_id = ours AND n.order_no = of_order AND n.line_no = ANY (lines) AND n.each > 0 HAVING count(*) > 0;
+    SELECT array_agg(DISTINCT n.sku) INTO all_skus FROM line_need n
+    WHERE n.brand_id = ours AND n.order_no = of_order AND n.line_no = ANY (lines) AND n.each > 0;
+    IF all_skus IS NOT NULL THEN
+        PERFORM lock_for_drawing(all_skus, candidates, at);
+    END IF;
     IF held_id IS NOT NULL THEN
         SELECT r.* INTO held FROM reservation r WHERE r.brand_id = ours AND r.id = held_id AND r.state = 'held' AND r.until > at FOR NO KEY UPDATE;
     END IF;
@@ -228,7 +233,7 @@ BEGIN
         END IF;
         IF held.id IS NOT NULL AND held.sku = wanted.sku THEN
             IF EXISTS (SELECT 1 FROM card c WHERE c.brand_id = ours AND c.reserved_until = held.until AND c.reservation = held.id AND c.borrowed) THEN
-                PERFORM lock_stock(wanted.skus, array_fill(0, ARRAY[cardinality(wanted.skus)]));
+                PERFORM lock_stock(all_skus, array_fill(0, ARRAY[cardinality(all_skus)]));
             END IF;
             IF use_reservation(held, of_order, wanted.line, wanted.skus, wanted.counts, today, at) THEN
                 chosen := held.pool;
@@ -236,7 +241,7 @@ BEGIN
             held := NULL;
         END IF;
         IF chosen IS NULL THEN
-            chosen := choose_and_lock(wanted.skus, wanted.counts, candidates, today);
+            chosen := choose_and_lock(wanted.skus, wanted.counts, candidates, today, all_skus);
             IF chosen IS NULL THEN
                 INSERT INTO stock_case (brand_id, kind, order_no, line_no, reseller, channel, sku, units, opened_at)
                 VALUES (ours, 'short', of_order, wanted.line, seller, place, wanted.sku, wanted.units, at)
@@ -277,7 +282,7 @@ BEGIN
 END $$;
 
 -- Units of a line are refunded: of each SKU so many cards as they took, the named ones, else unseen before seen, the latest expiry
--- first. What was not seen is free again, what was seen or frozen is void, what was redeemed stays so and is missing.
+-- first. What was not seen, and typed at no till, is free again, what was seen or frozen is void, what was redeemed stays so and is missing.
 CREATE FUNCTION return_cards(of_order text, of_line text, of_units integer, named_batches integer[], named_numbers integer[])
 RETURNS TABLE (returned integer, voided integer, missing integer) LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -289,6 +294,12 @@ BEGIN
     PERFORM lock_stock(array_agg(d.sku), array_agg(d.pool)) FROM (
         SELECT c.sku, c.pool FROM card c WHERE c.brand_id = ours AND c.order_no = of_order AND c.line_no = of_line
         UNION SELECT c.sku, 0 FROM card c WHERE c.brand_id = ours AND c.order_no = of_order AND c.line_no = of_line AND c.borrowed) d;
+    -- a code that was typed at a till is known to somebody, though it was not shown here
+    UPDATE card c SET state = 'revealed', revealed_at = typed.at FROM (
+        SELECT d.batch, d.number, max(r.at) AS at FROM card d
+        JOIN redemption r ON r.brand_id = d.brand_id AND r.batch = d.batch AND r.number = d.number AND r.way = 'code'
+        WHERE d.brand_id = ours AND d.order_no = of_order AND d.line_no = of_line AND d.state = 'delivered' GROUP BY 1, 2) typed
+    WHERE c.brand_id = ours AND c.batch = typed.batch AND c.number = typed.number;
     SELECT coalesce(sum(n.each) * of_units, 0) INTO wanted FROM line_need n WHERE n.brand_id = ours AND n.order_no = of_order AND n.line_no = of_line;
     WITH mine AS (
         SELECT c.ctid AS place, c.sku, c.state, named.batch IS NOT NULL AS is_named,

@@ -19,5 +19,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
     WHERE a.pieces IS DISTINCT FROM b.pieces
 $$;
 
+-- refused attempts, those of prices and of products too
+DROP INDEX audit_record_refused_index;
+CREATE INDEX audit_record_refused_index ON audit_record (brand_id, at)
+    WHERE action IN ('compliance.refused', 'network.refused', 'plan.refused', 'prices.refused', 'sku.refused');
+
 -- A draft that was just copied has no statistics yet: its rows are many, whatever the planner believes.
 ALTER FUNCTION price_faults(uuid, integer, date) SET enable_nestloop = off;

@@ -94,15 +94,27 @@ REVOKE INSERT, UPDATE ON redemption FROM qucheng_app;
 GRANT INSERT (brand_id, id, terminal, key, way, at, verdict, batch, number, snapshot, presented), UPDATE (undone, recorded_at) ON redemption TO qucheng_app;
 CREATE TRIGGER never_taken_out BEFORE DELETE OR TRUNCATE ON redemption FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- In plpgsql, for who took it back stands in a table that comes later.
 CREATE FUNCTION check_redemption_step() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF (OLD.undone AND NOT NEW.undone) OR (OLD.recorded_at IS NOT NULL AND NEW.recorded_at IS DISTINCT FROM OLD.recorded_at) THEN
-        RAISE EXCEPTION 'a redemption is undone once, and recorded once'
+    IF (OLD.undone AND NOT NEW.undone) OR (OLD.recorded_at IS NOT NULL AND NEW.recorded_at IS DISTINCT FROM OLD.recorded_at)
+        OR (NEW.undone AND NOT EXISTS (SELECT 1 FROM redemption_undo u WHERE u.brand_id = NEW.brand_id AND u.redemption = NEW.id)) THEN
+        RAISE EXCEPTION 'a redemption is undone once, by somebody, and recorded once'
             USING ERRCODE = 'restrict_violation', CONSTRAINT = 'redemption_step';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER redemption_step BEFORE UPDATE ON redemption FOR EACH ROW EXECUTE FUNCTION check_redemption_step();
+
+-- A card that was redeemed goes back when its redemption was taken back, and not before.
+CREATE FUNCTION check_redeemed_card() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM redemption r WHERE r.brand_id = NEW.brand_id AND r.batch = NEW.batch AND r.number = NEW.number AND r.verdict = 'ok' AND NOT r.undone) THEN
+        RAISE EXCEPTION 'a card that is redeemed goes back with its redemption alone' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'card_redeemed';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER card_redeemed AFTER UPDATE ON card FOR EACH ROW WHEN (OLD.state = 'redeemed' AND NEW.state <> 'redeemed') EXECUTE FUNCTION check_redeemed_card();
 
 -- That a redemption was taken back, where, by whom and why. terminal: whose key asked.
 CREATE TABLE redemption_undo (
