@@ -40,6 +40,7 @@ PAINT = """() => ({
   first: (performance.getEntriesByName('first-contentful-paint')[0] || {}).startTime,
   ready: performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd,
   bytes: performance.getEntriesByType('navigation')[0].decodedBodySize})"""
+PAINTED = "() => performance.getEntriesByName('first-contentful-paint').length > 0"
 SCROLL = """() => new Promise((done) => {
   const box = document.querySelector('.matrix-scroll'), frames = [], end = box.scrollHeight - box.clientHeight;
   let before = performance.now(), at = 0;
@@ -113,6 +114,7 @@ async def _app_url(owner_url: str) -> str:
 async def painted(shown: screen.Screen, rows: int) -> dict[str, Any]:
     await shown.open(f"/prices?rows={rows}")
     await shown.page.wait_for_timeout(300)
+    await shown.page.wait_for_function(PAINTED)
     found: dict[str, Any] = await shown.page.evaluate(PAINT)
     return found
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from qucheng.catalog import rules
 from qucheng.core import audit, db, errors
+from qucheng.network import attempt
 
 if TYPE_CHECKING:
     import uuid
@@ -81,8 +82,9 @@ def _require_fit(name: str, kind: str, deviation: str, code: str = "any") -> Non
 
 
 async def create(*, brand_id: uuid.UUID, code: str, name: str, kind: Kind, deviation: Deviation, actor: audit.Actor) -> None:
-    """Raises ChannelUnfitError and ChannelTakenError."""
+    """Raises ChannelUnfitError, ChannelTakenError, and blocklist.PromiseError where its name promises an income."""
     _require_fit(name, kind, deviation, code)
+    await attempt.require_honest(brand_id=brand_id, what="channel.name", subject=code, text=name, actor=actor)
     async with db.atomic(brand_id):
         made = await db.connection().fetchval(
             "INSERT INTO channel (brand_id, code, name, kind, deviation) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1",
@@ -101,8 +103,9 @@ async def create(*, brand_id: uuid.UUID, code: str, name: str, kind: Kind, devia
 async def change(
     *, brand_id: uuid.UUID, code: str, seen: int, name: str, kind: Kind, deviation: Deviation, actor: audit.Actor
 ) -> None:
-    """Raises ChannelUnknownError, ChannelStaleError, ChannelUnfitError; ChannelSoldError and ChannelBusyError of its kind."""
+    """Raises ChannelUnknownError, ChannelStaleError, ChannelUnfitError, blocklist.PromiseError; ChannelSoldError and ChannelBusyError of its kind."""
     _require_fit(name, kind, deviation)
+    await attempt.require_honest(brand_id=brand_id, what="channel.name", subject=code, text=name, actor=actor)
     try:
         async with db.atomic(brand_id):
             await db.connection().execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")

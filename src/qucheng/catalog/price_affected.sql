@@ -1,6 +1,6 @@
 -- For whom prices change with a version, when and how. $1 is the version, $2 the first day it could be in force. Compared are it
 -- and the one it was made from, at that day and wherever a price of the SKU begins or ends later; the first day with another price
--- counts. Resellers are taken in the tier of that first day, in the channels in which they may sell.
+-- counts. Resellers are taken in the tier of that first day, in the channels in which they may sell; whose account is closed by then, not.
 WITH version AS MATERIALIZED (
     SELECT number, based_on FROM price_version WHERE brand_id = current_brand() AND number = $1
 ), article AS MATERIALIZED (
@@ -28,6 +28,7 @@ WITH version AS MATERIALIZED (
     SELECT s.reseller, r.name, s.tier, h.code AS channel
     FROM placement_span s JOIN reseller r ON r.brand_id = s.brand_id AND r.code = s.reseller JOIN channel h ON h.brand_id = s.brand_id
     WHERE s.brand_id = current_brand() AND s.starts_on <= $2 AND $2 < s.ends_on
+      AND NOT EXISTS (SELECT 1 FROM standing_change g WHERE g.brand_id = s.brand_id AND g.reseller = s.reseller AND g.change = 'close' AND g.effective_on <= $2)
       AND (NOT EXISTS (SELECT 1 FROM reseller_channel c WHERE c.brand_id = s.brand_id AND c.reseller = s.reseller)
            OR EXISTS (SELECT 1 FROM reseller_channel c WHERE c.brand_id = s.brand_id AND c.reseller = s.reseller AND c.channel = h.code
                       AND c.starts_on <= $2 AND (c.ends_on IS NULL OR $2 < c.ends_on)))

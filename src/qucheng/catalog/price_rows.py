@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-import re
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from qucheng.catalog import price_cell, price_draft, price_errors, price_matrix
 from qucheng.catalog.price_records import Filter, Imported, Judged, Key, RowOut
-from qucheng.core import db, money
+from qucheng.core import db, money, sheets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 NOT_SOLD = "-"
-DAY = re.compile(r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
 BATCH = 2000
 KNOWN = """
     SELECT array(SELECT code FROM sku WHERE code = ANY ($1::text[])) AS skus, array(SELECT code FROM channel WHERE code = ANY ($2::text[])) AS channels,
@@ -131,7 +129,7 @@ def _judged(row: RowIn, brand: Brand, known: dict[str, set[str]]) -> Judged:
 
 def _day(text: str) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(text.strip()) if DAY.fullmatch(text.strip()) else None
+        return sheets.day(text.strip())
     except ValueError:
         return None
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from qucheng.catalog import rules
-from qucheng.core import money
+from qucheng.core import money, sheets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qucheng.catalog.queries import Sku
-    from qucheng.core import sheets
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "code": ("商品编码", "sku"),
@@ -173,7 +171,7 @@ _READERS: dict[str, Callable[[str, int], Any]] = {
     "list_price": money.parse_plain,
     "face_value": lambda text, decimals: money.parse_plain(text, decimals) if text else None,
     "valid_days": _maybe(_whole),
-    "valid_until": _maybe(dt.date.fromisoformat),
+    "valid_until": _maybe(sheets.day),
     "rules_zh": _maybe(str),
     "rules_en": _maybe(str),
     "hold_from": lambda text, _: HOLD_WORDS.get(text) or msgspec.convert(text, rules.HoldFrom),

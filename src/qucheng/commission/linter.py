@@ -129,12 +129,13 @@ async def findings(
     limits: Limits | None = None,
     version: int | None = None,
     skus: Sequence[str] | None = None,
+    listed: bool = True,
     most: int = MOST_FINDINGS,
 ) -> Report:
     """Looks at the brand's stored rules, or at a draft's in two temporary tables with the columns of those; saves nothing.
 
     since: the first day that is looked at. limits: as if these held from that day on. version: of the
-    price book, as if it were in force from that day on. skus: these alone.
+    price book, as if it were in force from that day on. skus: these alone. listed: at its list price, where a SKU has no other.
     """
     async with db.atomic(brand.id):
         connection = db.connection()
@@ -142,11 +143,12 @@ async def findings(
             "CREATE TEMP TABLE lint_rule AS SELECT code, kind, level, sku, category, channel, tier, basis, rate_ppm, rate_minor,"
             f" priority, starts_on, ends_on FROM {rules};"
             f" CREATE TEMP TABLE lint_bracket AS SELECT rule, from_value, rate_ppm, rate_minor FROM {brackets};"
-            " ANALYZE lint_rule; ANALYZE lint_bracket; CREATE TEMP TABLE lint_since (since date, max_levels smallint, max_total_rate_ppm integer, version integer, skus text[])"
+            " ANALYZE lint_rule; ANALYZE lint_bracket; CREATE TEMP TABLE lint_since (since date, max_levels smallint, max_total_rate_ppm integer, version integer, skus text[], listed boolean)"
         )
         given = (limits.max_levels, limits.max_total_rate_ppm) if limits is not None else (None, None)
         await connection.execute(
-            "INSERT INTO lint_since VALUES ($1, $2, $3, $4, $5)", since, *given, version, None if skus is None else list(skus)
+            "INSERT INTO lint_since VALUES ($1, $2, $3, $4, $5, $6)",
+            *(since, *given, version, None if skus is None else list(skus), listed),
         )
         await db.run_script(SQL.read_text(encoding="utf-8"))
         rows = [dict(row) for row in await connection.fetch(WORST, most)]

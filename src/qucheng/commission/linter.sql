@@ -1,6 +1,7 @@
 -- The worst cases of a plan. Before it runs, `lint_rule` and `lint_bracket` hold the rules, with the columns of rule and
 -- rule_bracket, and `lint_since` the first day that is looked at, with limits that are to hold from it on or none, and the
--- version of the price book that is to be in force from it on or none. It leaves `lint_paid`, one row for each price of a SKU and each
+-- version of the price book that is to be in force from it on or none, the SKUs that are looked at or none for all, and whether one
+-- without a price is at its list price. It leaves `lint_paid`, one row for each price of a SKU and each
 -- set of rules under which one unit at that price pays, and of these `lint_case`, those that pay too much. `pay` is that, in millionths of a minor unit; nothing is rounded or divided before the end.
 --
 -- What a filter never names is one: SKUs, categories, channels and tiers that neither a rule nor a price names become '',
@@ -156,8 +157,9 @@ CREATE TEMP TABLE lint_live AS
 SELECT s.sku, s.named_sku, s.named_category, coalesce(p.channel, '*') AS channel, coalesce(p.tier, '*') AS tier, coalesce(p.starts_on, d.since) AS starts_on,
        width_bucket(coalesce(p.starts_on, d.since), d.starts) AS first_slice, width_bucket(coalesce(p.ends_on, 'infinity') - 1, d.starts) AS last_slice,
        coalesce(p.price_minor, s.list_price_minor) AS price, coalesce(p.cost_minor, s.cost_minor) AS cost
-FROM (SELECT array_agg(starts_on ORDER BY slice) AS starts, min(starts_on) AS since FROM lint_slice) d CROSS JOIN lint_sku s LEFT JOIN lint_price p USING (sku)
-WHERE p.closed IS NOT TRUE;
+FROM (SELECT array_agg(starts_on ORDER BY slice) AS starts, min(starts_on) AS since FROM lint_slice) d CROSS JOIN lint_since n
+CROSS JOIN lint_sku s LEFT JOIN lint_price p USING (sku)
+WHERE p.closed IS NOT TRUE AND (n.listed OR p.price_minor IS NOT NULL);
 ANALYZE lint_live;
 
 CREATE TEMP TABLE lint_group AS

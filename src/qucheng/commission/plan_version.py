@@ -22,6 +22,7 @@ COLUMNS = """
     v.number, v.state, v.name, v.based_on, v.follows, v.effective_on, coalesce(v.author, v.opened_by) AS author, v.opened_at AS created_at,
     v.author AS submitted_by, v.submitted_at, v.approval, v.approver, v.approved_at, v.sha256, v.document,
     EXISTS (SELECT 1 FROM plan_certificate c WHERE c.brand_id = v.brand_id AND c.version = v.number) AS certificate"""
+LAST_NUMBER = 2**31 - 1
 FIELDS = "code, kind, level, sku, category, channel, tier, basis, rate_text, priority, starts_on, ends_on"
 IN_FORCE = "(starts_on IS NULL OR starts_on <= $1) AND (ends_on IS NULL OR $1 < ends_on)"
 # what a new version starts from: rules that no version has dropped, and whose own end is not past
@@ -97,8 +98,10 @@ async def versions(*, brand: Brand) -> list[Version]:
 
 
 async def read(*, brand: Brand, number: int) -> Version:
+    """Raises PlanUnknownError."""
     async with db.atomic(brand.id):
-        row = await db.connection().fetchrow(f"SELECT {COLUMNS} FROM plan_version v WHERE v.number = $1", number)
+        found = f"SELECT {COLUMNS} FROM plan_version v WHERE v.number = $1"
+        row = await db.connection().fetchrow(found, number) if number <= LAST_NUMBER else None
     if row is None:
         raise PlanUnknownError(f"There is no version {number} of this plan.")
     return Version(**dict(row))

@@ -1,6 +1,7 @@
 """A price version against the plan in force: at its prices no rule may pay more than the limit, or leave less than the cost.
 
-What the plan breaks at the prices in force already is not the version's doing: it is refused for what is new or worse.
+What the plan breaks at the prices in force already is not the version's doing: it is refused for what is new or worse. So the SKUs
+that it changes are looked at, and prices of the book alone: a list price is in force nowhere, and excuses nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ REFUSED = "prices.refused"
 MOST_LOOKED_AT, MOST_KEPT = 1000, 20
 # prices and plans are held against each other: one is put in force after the other. Taken after `intake` and before `prices`
 LOCK = "SELECT lock_brand($1, 'lawful')"
+CHANGED = """
+    SELECT coalesce(array_agg(DISTINCT d.sku), '{}') FROM price_version v CROSS JOIN LATERAL price_difference(v.based_on, v.number) d
+    WHERE v.number = $1"""
 
 
 class PricePlanError(errors.RefusedError):
@@ -42,10 +46,11 @@ class PricePlanError(errors.RefusedError):
 async def findings(*, brand: Brand, version: int, since: dt.date) -> list[linter.Finding]:
     """What the stored rules would pay too much from that day on, in cases that are new or worse than at the prices in force."""
     async with db.atomic(brand.id):
-        after = await linter.findings(brand=brand, since=since, version=version, most=MOST_LOOKED_AT)
+        skus = await db.connection().fetchval(CHANGED, version)
+        after = await linter.findings(brand=brand, since=since, version=version, skus=skus, listed=False, most=MOST_LOOKED_AT)
         if not after.findings:
             return []
-        before = await linter.findings(brand=brand, since=since, most=MOST_LOOKED_AT)
+        before = await linter.findings(brand=brand, since=since, skus=skus, listed=False, most=MOST_LOOKED_AT)
     return worse(before.findings, after.findings)
 
 

@@ -202,13 +202,11 @@ def _readme(brand: Brand, wanted: Wanted, parts: list[evidence_parts.Part]) -> s
         f"金额单位为 {brand.currency}；时间为 UTC；各表为 UTF-8 编码的 CSV；人员以内部编号表示。{MANIFEST} 列出每个文件的 SHA-256。",
         f"红黄线：含根节点本人的人数，{thermometer.AMBER_HEADS} 人起为黄，{thermometer.RED_HEADS} 人起为红。",
         *(f"{part.name}：{part.zh}" for part in parts),
-        "卡券发放与核销凭证将在相应功能启用后列入。",
     ]
     english = [
         f"Evidence pack · {brand.name} ({brand.code}) · root {wanted.root} · {period} (the last day not included, time zone {brand.time_zone})",
         f"Amounts in {brand.currency}, times in UTC, tables as CSV in UTF-8; people are shown by their internal ids. {MANIFEST} lists the SHA-256 of each file.",
         f"Thermometer: heads with the root itself, amber from {thermometer.AMBER_HEADS}, red from {thermometer.RED_HEADS}.",
         *(f"{part.name}: {part.en}" for part in parts),
-        "Proof of delivery and redemption joins the pack when cards are delivered here.",
     ]
     return "\r\n".join([*chinese, "", *english, ""])

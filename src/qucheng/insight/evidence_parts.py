@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qucheng.core import cells
+from qucheng.network import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def parts(decimals: int) -> list[Part]:
     def money(column: str) -> str:
         return f"{column} * {1 if decimals == 0 else '0.' + '1'.zfill(decimals)}"
 
-    return [*_people(), *_rules(money), *_earned(money), *_watched(money)]
+    return [*_people(), *_rules(money), *_earned(money), *_delivered(), *_watched(money)]
 
 
 def _people() -> list[Part]:
@@ -148,9 +149,9 @@ def _rules(money: Callable[[str], str]) -> list[Part]:
             query=f"""SELECT a.id AS approval, a.action, a.maker, {at("a.requested_at")} AS requested_at, a.checker, {at("a.decided_at")} AS decided_at, a.state,
                 {text("a.reason")} AS reason, a.sha256, {text("a.payload")} AS payload
                 FROM pack_scope s JOIN approval a ON a.brand_id = current_brand() AND a.requested_at < s.ends_at
-                 AND a.action IN ('plan.publish', 'policy.opinion', 'prices.publish') AND a.state IN ('executed', 'rejected') ORDER BY a.requested_at, a.id""",
-            en="What one person asked for and another decided: plans, prices and legal opinions, word for word.",
-            zh="一人申请、另一人决定的事项全文：佣金方案、渠道价与法律意见。",
+                 AND a.action IN ('plan.publish', 'policy.opinion', 'policy.tighten', 'prices.publish') AND a.state IN ('executed', 'rejected') ORDER BY a.requested_at, a.id""",
+            en="What one person asked for and another decided: plans, prices, legal opinions and tighter limits, word for word.",
+            zh="一人申请、另一人决定的事项全文：佣金方案、渠道价、法律意见与收紧上限。",
         ),
         Part(
             name="prices.csv",
@@ -222,6 +223,40 @@ def _earned(money: Callable[[str], str]) -> list[Part]:
     ]
 
 
+def _delivered() -> list[Part]:
+    return [
+        Part(
+            name="fulfilments.csv",
+            query=f"""SELECT {text("f.order_no")} AS order_no, {text("f.line_no")} AS line_no, f.event, {at("f.at")} AS at, f.quantity
+                FROM pack_line l JOIN fulfilment f ON f.brand_id = current_brand() AND f.order_no = l.order_no AND f.line_no = l.line_no
+                ORDER BY f.order_no, f.line_no, f.at, f.event""",
+            en="How many units of these lines were delivered or redeemed, and when, as the brand reported it or its tills did.",
+            zh="这些订单行的发放与核销数量及时间，由品牌方上报或由核销终端产生。",
+        ),
+        Part(
+            name="cards.csv",
+            query=f"""SELECT {text("e.order_no")} AS order_no, {text("e.line_no")} AS line_no, e.batch, e.number AS card, e.change, {at("a.at")} AS at,
+                e.from_state, e.to_state, a.kind, a.role, a.user_id, {text("a.note")} AS note
+                FROM pack_line l JOIN card_event e ON e.brand_id = current_brand() AND e.order_no = l.order_no AND e.line_no = l.line_no
+                JOIN stock_act a ON a.brand_id = e.brand_id AND a.id = e.act ORDER BY e.order_no, e.line_no, e.batch, e.number, e.change""",
+            en="Each card of these lines, delivered, shown, redeemed or taken back: when, by whom and why. A card is its batch and number; its code is not here.",
+            zh="这些订单行的每张卡券的发放、查看、核销与收回：时间、经办人与原因。卡券以批次与序号表示，不含卡密。",
+        ),
+        Part(
+            name="redemptions.csv",
+            query=f"""SELECT {text("c.order_no")} AS order_no, {text("c.line_no")} AS line_no, r.batch, r.number AS card, {at("r.at")} AS at, {text("t.store")} AS store,
+                {text("t.name")} AS terminal, r.way, r.undone, {at("u.at")} AS undone_at, {text("u.reason")} AS reason
+                FROM pack_line l JOIN card c ON c.brand_id = current_brand() AND c.order_no = l.order_no AND c.line_no = l.line_no
+                JOIN redemption r ON r.brand_id = c.brand_id AND r.batch = c.batch AND r.number = c.number AND r.verdict = 'ok'
+                JOIN terminal t ON t.brand_id = r.brand_id AND t.id = r.terminal
+                LEFT JOIN redemption_undo u ON u.brand_id = r.brand_id AND u.redemption = r.id
+                ORDER BY c.order_no, c.line_no, r.at, r.batch, r.number, r.id""",
+            en="Where and when cards of these lines were redeemed, and what of that was undone.",
+            zh="这些订单行的卡券在何时何地核销，以及撤销的记录。",
+        ),
+    ]
+
+
 def _watched(money: Callable[[str], str]) -> list[Part]:
     return [
         Part(
@@ -244,7 +279,7 @@ def _watched(money: Callable[[str], str]) -> list[Part]:
         Part(
             name="refused.csv",
             query=f"""SELECT {at("r.at")} AS at, r.user_id, r.role, r.action, {text("r.subject")} AS subject, r.after ->> 'code' AS code, {text("r.after::text")} AS facts
-                FROM pack_scope s JOIN audit_record r ON r.brand_id = current_brand() AND r.action IN ('compliance.refused', 'network.refused', 'plan.refused')
+                FROM pack_scope s JOIN audit_record r ON r.brand_id = current_brand() AND r.action IN ({attempt.AMONG})
                  AND r.at >= s.starts_at AND r.at < s.ends_at ORDER BY r.at, r.id""",
             en="What the rules refused in the brand in the period, and who tried it.",
             zh="期间内品牌方被规则拒绝的操作及操作人。",

@@ -12,7 +12,6 @@ from qucheng.core import db
 if TYPE_CHECKING:
     import uuid
 
-REVIEWED_PPM = 300_000
 MONTHS = """
     SELECT month, sum(whole)::bigint AS net_minor, sum(own)::bigint AS own_minor, count(*) FILTER (WHERE own * 10 > whole * 3)::integer AS reviewed
     FROM (SELECT date_trunc('month', l.paid_on)::date AS month, l.reseller, sum(l.net_minor) AS whole,

@@ -10,7 +10,7 @@ import msgspec
 
 from qucheng.core import audit, db, errors
 from qucheng.identity import invitation as invitations
-from qucheng.network import application, identity_facts, placement, standing
+from qucheng.network import application, attempt, identity_facts, placement, standing
 from qucheng.network import reseller as resellers
 
 if TYPE_CHECKING:
@@ -109,8 +109,9 @@ async def reject(
     actor: audit.Actor,
     now: dt.datetime,
 ) -> None:
-    """reason: its maker reads it. Raises standing.ReasonMissingError and ApplicationStateError."""
+    """reason: its maker reads it. Raises standing.ReasonMissingError, blocklist.PromiseError and ApplicationStateError."""
     reason = standing.require_reason(reason)
+    await attempt.require_honest(brand_id=brand.id, what="reseller.reason", subject=str(application_id), text=reason, actor=actor)
     async with db.atomic(brand.id):
         found = await _held(brand, application_id)
         facts = await application.sealed_facts(keys, application_id)

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qucheng.core import audit, db, errors
+from qucheng.network import blocklist
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 ACTION = "compliance.refused"
-# under which refused attempts are on record, those of plans and of placements by their own names
-ACTIONS = (ACTION, "network.refused", "plan.refused")
+# under which refused attempts are on record, those of placements, plans, prices and products by their own names
+ACTIONS = (ACTION, "network.refused", "plan.refused", "prices.refused", "sku.refused")
+# in the words of the index, for a query to be found by it
+AMONG = ", ".join(f"'{each}'" for each in ACTIONS)
 # the first word of a refusal's code: what the law or the policy says, and not a form that was filled in wrongly
 RULES = frozenset({"network", "plan", "text", "policy"})
 
@@ -48,6 +51,13 @@ async def kept(
         raise
 
 
+async def require_honest(*, brand_id: uuid.UUID, what: str, subject: str, text: str, actor: audit.Actor) -> None:
+    """Raises PromiseError, which is on record. What promises nothing may be inside a transaction."""
+    if blocklist.faults(text):
+        async with kept(brand_id=brand_id, what=what, subject=subject, actor=actor, facts={"text": text}):
+            blocklist.require(text)
+
+
 async def keep(
     *,
     brand_id: uuid.UUID,
@@ -67,7 +77,7 @@ async def listing(*, brand_id: uuid.UUID, most: int = 20) -> list[Attempt]:
     async with db.atomic(brand_id):
         rows = await db.connection().fetch(
             "SELECT at, user_id, role, action, subject, after::text FROM audit_record"
-            " WHERE action IN ('compliance.refused', 'network.refused', 'plan.refused') ORDER BY at DESC, id DESC LIMIT $1",
+            f" WHERE action IN ({AMONG}) ORDER BY at DESC, id DESC LIMIT $1",
             most,
         )
     return [_attempt(dict(row)) for row in rows]
@@ -76,7 +86,12 @@ async def listing(*, brand_id: uuid.UUID, most: int = 20) -> list[Attempt]:
 def _attempt(row: dict[str, Any]) -> Attempt:
     facts: dict[str, Any] = msgspec.json.decode(row["after"] or "{}")
     refusals = [facts, *(each for each in facts.get("refusals", ()) if isinstance(each, dict))]
-    tried = {"network.refused": f"network.{facts.get('what', 'move')}", "plan.refused": "plan.submit"}
+    tried = {
+        "network.refused": f"network.{facts.get('what', 'move')}",
+        "plan.refused": "plan.submit",
+        "prices.refused": "prices.submit",
+        "sku.refused": "sku.category",
+    }
     what = tried.get(row["action"]) or str(facts.get("what"))
     return Attempt(
         at=row["at"],

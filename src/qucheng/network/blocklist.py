@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 LIST = Path(__file__).with_name("blocklist.toml")
 # what is written for a letter
-FOR_LETTERS = str.maketrans("01345$7@!", "oieasstai")
+FOR_LETTERS = str.maketrans("01345$7@!", "oieasstai") | str.maketrans("аеікорсухαικνορυ", "aeikopcyxaikvopu")
+# letters that show nothing: the fillers of Hangul
+UNSEEN = frozenset("\u115f\u1160\u3164\uffa0")
 
 
 class PromiseError(errors.RefusedError):
@@ -101,7 +103,7 @@ def _plain(text: str) -> _Text:
         (sign, place)
         for place, written in enumerate(text)
         for sign in unicodedata.normalize("NFKD", written).casefold().translate(_SIMPLE)
-        if unicodedata.category(sign) not in {"Mn", "Me", "Cf"}
+        if unicodedata.category(sign) not in {"Mn", "Me", "Cf"} and sign not in UNSEEN
     ]
     return _Text("".join(sign for sign, _ in signs), [place for _, place in signs])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from qucheng.core import audit, db, errors
+from qucheng.network import attempt
 from qucheng.network import reseller as resellers
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ async def close(
 ) -> None:
     """For good. Its people keep the statements, and nothing else; its programs are let in no more.
 
-    Raises HasBelowError, StandingDayError and StandingStateError.
+    Raises HasBelowError, StandingDayError, StandingStateError, and blocklist.PromiseError: the reseller reads the reason.
     """
     await _change(brand_id, reseller, "close", closes_on, reason, day, actor, now)
 
@@ -126,6 +127,7 @@ async def _change(
     now: dt.datetime,
 ) -> None:
     reason = require_reason(reason)
+    await attempt.require_honest(brand_id=brand_id, what="reseller.reason", subject=reseller, text=reason, actor=actor)
     if not day <= effective_on <= day + LONGEST_AHEAD:
         raise StandingDayError("From today on, and within a year.")
     async with db.atomic(brand_id):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from qucheng.core import db
-from qucheng.network import cap, rules
+from qucheng.network import cap, rules, standing
 from qucheng.network import reseller as resellers
 
 if TYPE_CHECKING:
@@ -123,12 +123,16 @@ async def what_if(*, brand: Brand, reseller: str, parent: str | None, on: dt.dat
         rows = await db.connection().fetch(
             "SELECT reseller, parent FROM placement_span WHERE starts_on <= $1 AND $1 < ends_on", on
         )
+        gone = (
+            parent is not None
+            and standing.at(await standing.history(brand_id=brand.id, reseller=parent), on).closes_on is not None
+        )
     wanted = rules.Event(day=on, moved=True, reseller=reseller, parent=parent, row=1)
     before: dict[str, str | None] = {row["reseller"]: row["parent"] for row in rows}
     after = {**before, reseller: parent} if reseller in before else before
     concerned = {root for place in (before, after) for code in (reseller, parent) if (root := _root(place, code)) is not None}
     return Moved(
-        refusal=rules.judge([wanted], history, limit).get(wanted),
+        refusal=rules.judge([wanted], history, limit).get(wanted) or ("placement.parent_closed" if gone else None),
         before=_standing(before, concerned),
         after=_standing(after, concerned | {reseller}),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from qucheng.core import audit, db, errors
+from qucheng.network import attempt
 
 if TYPE_CHECKING:
     import uuid
@@ -64,8 +65,9 @@ async def listing(*, brand_id: uuid.UUID) -> list[Tier]:
 
 
 async def create(*, brand_id: uuid.UUID, code: str, name: str, rank: int, actor: audit.Actor) -> None:
-    """Raises TierUnfitError and TierTakenError."""
+    """Raises TierUnfitError, TierTakenError, and blocklist.PromiseError where its name promises an income."""
     _require_fit(name, rank, code)
+    await attempt.require_honest(brand_id=brand_id, what="tier.name", subject=code, text=name, actor=actor)
     async with db.atomic(brand_id):
         made = await db.connection().fetchval(
             "INSERT INTO tier (brand_id, code, name, rank) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1",
@@ -81,8 +83,9 @@ async def create(*, brand_id: uuid.UUID, code: str, name: str, rank: int, actor:
 
 
 async def change(*, brand_id: uuid.UUID, code: str, seen: int, name: str, rank: int, actor: audit.Actor) -> None:
-    """Raises TierUnknownError, TierStaleError and TierUnfitError."""
+    """Raises TierUnknownError, TierStaleError, TierUnfitError, and blocklist.PromiseError where its name promises an income."""
     _require_fit(name, rank)
+    await attempt.require_honest(brand_id=brand_id, what="tier.name", subject=code, text=name, actor=actor)
     async with db.atomic(brand_id):
         row = await db.connection().fetchrow("SELECT name, rank, revision FROM tier WHERE code = $1 FOR UPDATE", code)
         if row is None:

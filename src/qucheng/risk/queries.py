@@ -80,11 +80,5 @@ async def read(*, brand_id: uuid.UUID, alert_id: uuid.UUID) -> Alert:
     return _alert(row)
 
 
-async def open_count(*, brand_id: uuid.UUID) -> int:
-    async with db.atomic(brand_id):
-        found: int = await db.connection().fetchval("SELECT count(*) FROM risk_alert WHERE state = 'open'")
-    return found
-
-
 def _alert(row: asyncpg.Record) -> Alert:
     return Alert(**{**dict(row), "evidence": msgspec.json.decode(row["evidence"])})

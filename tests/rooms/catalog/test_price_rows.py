@@ -33,6 +33,8 @@ def rows(*said: str) -> list[RowIn]:
     [
         ("tea,,,27.60,2026-01-01,", "same", None, None),
         ("tea,,,27.60,2027-01-01,2027-02-01", "same", None, None),
+        ("tea,,,27.60,2027/1/1,2027/02/01", "same", None, None),
+        ("tea,,,27.60,2027/1-1,", "refused", "value.invalid", "starts_on"),
         ("tea,,,27.00,2026-01-01,", "changed", None, None),
         (" tea , , gold , 2.5 ,2026-01-01,", "changed", None, None),
         ("pass,,,48.00,2026-01-01,", "new", None, None),

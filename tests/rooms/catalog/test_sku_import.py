@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
 FILE = """code,name,kind,category,list_price,cost,face_value,valid_days,valid_until,rules_zh,hold_from,on_sale,tags,parts
 card,会员月卡,membership,video,99.00,60.00,,31,,,paid,yes,热卖,
 tea,乌龙茶,other,tea,30.00,20.00,,,,,paid,yes,,
-p50,直充 50 元,直充,phone,49.90,48,50,,2027-06-30,到账为准。,发放,是,手机; 热卖,
+p50,直充 50 元,直充,phone,49.90,48,50,,2027/6/30,到账为准。,发放,是,手机; 热卖,
 gift,礼包,package,gift,120.00,0,,,,,redeemed,no,,tea*2=60%; p50*1=40%
 """
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from tests import books, product, serving
 
+from qucheng import cli
 from qucheng.core import database, db
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LAWFUL = "code,kind,level,basis,rate\nOWN,percent,1,net,10%\n"
@@ -59,3 +62,46 @@ def test_a_described_plan_passes_or_is_refused_with_its_clauses(brand: str, tmp_
         "",
     )
     assert product.run("plan", "lint", str(nothing)) == product.Run(1, "", "qucheng: There is no rule in it.\n")
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    broken = tmp_path / "plan.csv"
+    broken.write_bytes(b"code,kind\n\xff\n")
+    for given, said in (
+        (tmp_path / "missing.csv", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+    ):
+        assert product.run("plan", "lint", given) == product.Run(1, "", f"qucheng: {given}: {said}\n")
+    assert product.run("plan", "lint", broken) == product.Run(1, "", f"qucheng: {broken} is not UTF-8: byte 10 and after.\n")
+    assert product.run("openapi", "--out", tmp_path / "no" / "where.json").stderr.endswith(
+        "where.json: No such file or directory\n"
+    )
+
+
+def ending_by(error: Exception) -> Callable[..., None]:
+    def command(*_: object, **__: object) -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (
+            asyncpg.DiskFullError("could not extend file"),
+            "PostgreSQL's disk is full: make room there, then give the command again",
+        ),
+    ],
+)
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:
+    monkeypatch.setattr(cli, "app", ending_by(error))
+    assert product.run("doctor") == product.Run(1, "", f"qucheng: {said}\n")
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(errno.ECONNRESET, "reset"), asyncpg.UniqueViolationError("twice")])
+def test_another_error_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr(cli, "app", ending_by(error))
+    with pytest.raises(type(error)):
+        cli.run(["doctor"])

@@ -11,7 +11,10 @@ from tests.rooms.catalog import price_shop
 from tests.rooms.catalog.price_shop import DAY, NOW, price
 from tests.rooms.identity import people
 
+from qucheng.catalog import rules, sku
+from qucheng.catalog.price_records import Change
 from qucheng.commission import linter, price_plan
+from qucheng.network import attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +68,8 @@ async def test_a_price_that_leaves_less_than_the_cost_is_not_submitted(
     assert await books.seen(shop.brand, STATES) == [(1, "approved"), (2, "draft")]
     assert await books.seen(shop.brand, "SELECT id FROM approval") == []
     assert await books.seen(shop.brand, KEPT) == [("prices.refused", "2", linter.BELOW_COST)]
+    (kept,) = await attempt.listing(brand_id=shop.brand.id)
+    assert (kept.what, kept.subject, kept.codes) == ("prices.submit", "2", (linter.BELOW_COST,))
     # one 分 more leaves 20.00
     await shop.change(number, price(2223, seen=1))
     await shop.allow(await submitted(shop, number))
@@ -97,3 +102,41 @@ async def test_what_was_so_before_is_refused_only_if_it_gets_worse(
     else:
         await shop.allow(await submitted(shop, number))
     assert await books.seen(shop.brand, STATES) == [(1, "approved"), (2, "draft" if refused else "approved")]
+
+
+async def test_a_list_price_is_no_price_in_force(keys: crypto.Keys, tmp_path: Path) -> None:
+    """A SKU that nothing was charged for yet: what it would have left at its list price excuses no price."""
+    shop = await a_shop(keys, tmp_path)
+    facts = rules.Facts(name="新茶", category="drinks", list_price_minor=2000)
+    await sku.create(
+        brand_id=shop.brand.id, code="new-tea", facts=facts, cost_minor=1900, actor=people.actor(shop.maker), now=NOW
+    )
+    number = await shop.draft()
+    await shop.change(number, price(2000, "new-tea"))
+    with pytest.raises(price_plan.PricePlanError) as refusal:
+        await submitted(shop, number)
+    assert [(each.code, each.sku, each.price_minor) for each in refusal.value.findings] == [(linter.BELOW_COST, "new-tea", 2000)]
+    # nor does it stand in the way of others: without a price it is not sold
+    await shop.change(number, Change(sku="new-tea", channel=None, tier=None, action="clear", seen=1), price(2800))
+    await shop.allow(await submitted(shop, number))
+    assert await books.seen(shop.brand, STATES) == [(1, "approved"), (2, "approved")]
+
+
+async def test_what_was_worse_of_another_sku_excuses_nothing(keys: crypto.Keys, tmp_path: Path) -> None:
+    shop = await price_shop.opened(
+        keys,
+        tmp_path,
+        code=f"s-{uuid.uuid4().hex[:20]}",
+        skus=["tea,茶,drinks,30.00,20.00", "old,旧,drinks,30.00,20.00"],
+        prices=["tea,,,27.60,,2026-01-01,", "old,,,15.00,,2026-01-01,"],
+        rules=["OWN,percent,1,,,,,net,0.1,0,,"],
+        orders=[],
+        refunds=[],
+    )
+    number = await shop.draft()
+    await shop.change(number, price(2100))
+    with pytest.raises(price_plan.PricePlanError) as refusal:
+        await submitted(shop, number)
+    assert [(each.sku, each.price_minor) for each in refusal.value.findings] == [("tea", 2100)]
+    await shop.change(number, price(2500, seen=1))
+    await shop.allow(await submitted(shop, number))

@@ -11,8 +11,11 @@ import pytest
 from tests import books
 from tests.rooms.identity import people
 
+from qucheng.campaigns import offer
+from qucheng.catalog import channel
 from qucheng.core import audit, crypto, db, errors
-from qucheng.network import attempt, blocklist, portal_text
+from qucheng.network import admission, attempt, blocklist, portal_text, standing, tier
+from qucheng.settlement import dispute
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,3 +191,39 @@ async def test_a_reseller_writes_none(brand: Brand) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with db.atomic(brand.id, reseller="R1"):
             await db.connection().execute("INSERT INTO portal_text (brand_id, id) VALUES ($1, $1)", brand.id)
+
+
+async def test_names_reasons_and_answers_of_the_brand_promise_nothing(
+    keys: crypto.Keys, brand: Brand, manager: permissions.Principal, owner: asyncpg.Connection
+) -> None:
+    """Whatever the brand writes that resellers see; who tried it is on record, and nothing else is written."""
+    actor, text, unknown = people.actor(manager), "躺 赚合伙人", uuid.uuid4()
+    wanted = offer.Wanted(
+        code="o", name=text, sku="card", reseller="R1", channel=None, period="ever", quota=None, starts_at=books.NOW, ends_at=books.NOW + DAY
+    )  # fmt: skip
+    before = await books.everything(owner)
+    for write in (
+        lambda: tier.create(brand_id=brand.id, code="t", name=text, rank=1, actor=actor),
+        lambda: tier.change(brand_id=brand.id, code="gold", seen=1, name=text, rank=1, actor=actor),
+        lambda: channel.create(brand_id=brand.id, code="c", name=text, kind="agency", deviation="flag", actor=actor),
+        lambda: channel.change(brand_id=brand.id, code="web", seen=1, name=text, kind="agency", deviation="flag", actor=actor),
+        lambda: offer.make(brand=brand, wanted=wanted, actor=actor, now=books.NOW),
+        lambda: standing.freeze(brand_id=brand.id, reseller="R1", reason=text, day=TODAY, actor=actor, now=books.NOW),
+        lambda: admission.reject(keys=keys, brand=brand, application_id=unknown, reason=text, actor=actor, now=books.NOW),
+        lambda: dispute.reject(brand=brand, dispute_id=unknown, reason=text, actor=actor),
+    ):
+        with pytest.raises(blocklist.PromiseError):
+            await write()
+    after = await books.everything(owner)
+    assert {name for name, rows in after.items() if before[name] != rows} == {"audit_record"}
+    kept = await attempt.listing(brand_id=brand.id)
+    assert [(each.what, each.subject, each.codes) for each in reversed(kept)] == [
+        ("tier.name", "t", ("text.promise",)),
+        ("tier.name", "gold", ("text.promise",)),
+        ("channel.name", "c", ("text.promise",)),
+        ("channel.name", "web", ("text.promise",)),
+        ("offer.name", "o", ("text.promise",)),
+        ("reseller.reason", "R1", ("text.promise",)),
+        ("reseller.reason", str(unknown), ("text.promise",)),
+        ("dispute.answer", str(unknown), ("text.promise",)),
+    ]

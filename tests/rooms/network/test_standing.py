@@ -10,10 +10,12 @@ from tests import books
 from tests.rooms.identity import people
 from tests.rooms.network import desk
 
+from qucheng.catalog import price_affected, price_cell, price_version
+from qucheng.catalog.price_records import Change
 from qucheng.core import clock, db
 from qucheng.identity import api_caller, api_key, session
 from qucheng.identity import membership as memberships
-from qucheng.network import placement, standing
+from qucheng.network import placement, standing, thermometer
 from qucheng.network import reseller as resellers
 
 if TYPE_CHECKING:
@@ -197,3 +199,23 @@ async def test_the_reseller_sees_its_own_standing_and_no_other(brand: Brand, man
     assert (await standing.state(brand_id=brand.id, reseller="R3", day=desk.DAY, own=True)).state == "frozen"
     async with db.atomic(brand.id, reseller="R2"):
         assert await db.connection().fetchval("SELECT count(*) FROM standing_change") == 0
+
+
+async def test_who_is_closed_is_told_of_nothing_new_and_has_nobody_below(
+    keys: crypto.Keys, brand: Brand, manager: permissions.Principal
+) -> None:
+    for reseller in ("R1", "R3"):
+        await people.member(keys, brand.id, "admin", reseller=reseller)
+    await close(brand, manager, "R3")
+    moved = await thermometer.what_if(brand=brand, reseller="R2", parent="R3", on=LATER)
+    assert moved.refusal == "placement.parent_closed"
+    assert (await thermometer.what_if(brand=brand, reseller="R2", parent=None, on=LATER)).refusal is None
+    await desk.agreed(brand)
+    told = "SELECT DISTINCT reseller FROM notification WHERE kind = 'agreement.published'"
+    assert await books.seen(brand, told) == [("R1",)]
+    actor = people.actor(manager)
+    version = await price_version.open_draft(brand_id=brand.id, actor=actor, now=desk.NOW)
+    change = Change(sku="card", channel=None, tier=None, action="set", price_minor=9900)
+    await price_cell.set_cells(brand_id=brand.id, version=version, changes=[change], day=desk.DAY, actor=actor, now=desk.NOW)
+    found = await price_affected.told(brand_id=brand.id, version=version, now=desk.NOW)
+    assert [each.reseller for each in found] == ["R1", "R2"]
