@@ -143,6 +143,7 @@ def test_a_header_with_a_million_columns(tmp_path: Path) -> None:
         ('currency = "CNY"', 'currency = "KWD"'),
         ('time_zone = "Asia/Shanghai"', 'time_zone = "Asia/Atlantis"'),
         ('time_zone = "Asia/Shanghai"', 'time_zone = ""'),
+        ('time_zone = "Asia/Shanghai"', 'time_zone = "localtime"'),
         ('policy = "cn-strict"', 'policy = "lax"'),
         ('policy = "cn-strict"', ""),
         ('policy = "cn-strict"', 'policy = "cn-strict"\nmax_depth = 3'),
@@ -194,6 +195,7 @@ def test_a_brand_file_that_is_no_text(tmp_path: Path) -> None:
         pytest.param(order(buyer="a\0b"), "value.invalid", id="a NUL byte"),
         pytest.param(order(order="o\0"), "value.invalid", id="a NUL byte in the key"),
         pytest.param(order(buyer='"a\nb"'), "value.invalid", id="a line break in a value"),
+        pytest.param(order(buyer='"a\rb"'), "value.invalid", id="a carriage return in a value"),
         pytest.param(order(buyer="a\x7f"), "value.invalid", id="a delete character"),
         pytest.param(order(gross="9" * 4000), "value.invalid", id="a huge amount"),
         pytest.param(order(gross="1." + "0" * 4000), "value.invalid", id="a long fraction"),
@@ -218,6 +220,13 @@ def test_a_bad_row_stops_no_other(tmp_path: Path, row: str, code: str) -> None:
     rejected = settles(written(tmp_path / "bundle", orders=content), tmp_path / "out", status=3)
     assert rejected == [("orders.csv", 1, code)]
     assert statements(tmp_path / "out") == [STATEMENT.format("1.00")]
+
+
+def test_a_level_of_more_digits_than_a_number_has(tmp_path: Path) -> None:
+    content = GOOD["rules.csv"] + f"k2,percent,{'9' * 200_000},,,,,net,0.1,,,\nk3,percent,{'0' * 200_000}1,,,,,net,0.2,5,,\n"
+    rejected = settles(written(tmp_path / "bundle", rules=content), tmp_path / "out", status=3)
+    assert rejected == [("rules.csv", 2, "rule.level_exceeded")]
+    assert statements(tmp_path / "out") == [STATEMENT.format("2.00")]
 
 
 def test_a_short_row_is_filled_with_blanks(tmp_path: Path) -> None:
@@ -290,6 +299,15 @@ def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     run = product.run(*(places.get(argument, argument) for argument in arguments))
     assert run.status == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_place_for_the_books_that_is_no_folder(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine", encoding="utf-8")
+    for out in (taken, taken / "books"):
+        run = product.settle(written(tmp_path / f"bundle-{out.name}"), "2026-03", out)
+        assert (run.status, "is not a folder" in run.stderr) == (2, True)
+    assert taken.read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 import zipfile
@@ -54,7 +55,13 @@ class _Careful(io.RawIOBase):
         return self._file.read(wanted)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # a place before the beginning, which the ZIP names: the file is at fault and no disk
+            raise zipfile.BadZipFile("a place outside the file") from None
 
     def tell(self) -> int:
         return self._file.tell()

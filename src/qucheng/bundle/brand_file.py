@@ -268,8 +268,8 @@ def _zone(names: Table) -> str:
 
 @functools.cache
 def _zones() -> set[str]:
-    """All that there are; to list them, hundreds of files are opened."""
-    return zoneinfo.available_timezones()
+    """All that there are; to list them, hundreds of files are opened. What a machine calls its own is none."""
+    return zoneinfo.available_timezones() - {"localtime"}
 
 
 def _date(compliance: Table) -> dt.date | None:

@@ -1,4 +1,4 @@
-"""Keys for machines in the demonstration: one of each brand for trials, one of a reseller, and one of a till in each brand."""
+"""Keys for machines in the demonstration: one of each brand, one of a reseller, and one of a till in each brand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def add(*, settings: Settings, found: demo_file.Demo, now: dt.datetime) ->
             keys=keys,
             brand_id=brand.id,
             name=name,
-            mode="live" if till else "test",
+            mode="live",
             reseller=reseller,
             scopes=[store.SCOPE] if till else scopes,
             networks=[],

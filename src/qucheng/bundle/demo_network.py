@@ -146,7 +146,6 @@ RESELLERS: Final = tuple(_reseller(number, line) for number, line in enumerate(_
 PLACEMENTS: Final = tuple(
     Placement(reseller, parent, tier, dt.date.fromisoformat(day)) for reseller, parent, tier, day in _PLACEMENTS
 )
-BY_NUMBER: Final = {reseller.number: reseller for reseller in RESELLERS}
 
 
 def place_on(reseller: Reseller, day: dt.date) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Claiming and redeeming in the demonstration: stores with terminals, offers, a rule, and what people claimed and used in the last days."""
+"""Claiming and redeeming in the demonstration: stores with terminals, offers, rules, and what people claimed and used in the last days."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from qucheng.bundle import demo_keys
 from qucheng.campaigns import claim, consumer, offer
 from qucheng.catalog import queries as catalog
 from qucheng.core import audit, crypto, db, ids
@@ -19,8 +20,9 @@ from qucheng.stock import allocation, pool, queries
 from qucheng.stock import rules as stock
 
 PROGRAM: Final = audit.Actor(user_id=None, role="api_key")
-# cards of the running offer's pool, and its quota; the ended one was taken in full
+# cards of the running offer's pool, and its quota; the ended one was taken in full; of one that runs cards are good by day alone
 RUNNING, QUOTA, ENDED = 60, 50, 10
+DAYTIME, BY_DAY = 30, 8
 CLAIMED, DAYS = 24, 6
 OPENS, CLOSES = dt.time(9), dt.time(22)
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
@@ -39,8 +41,22 @@ STORES: Final = {
     ),
 }
 WORDS: Final = {
-    "zh": {"counter": "前台", "till": "收银机", "running": "新客礼", "ended": "开业礼", "undo": "顾客选错了卡券"},
-    "en": {"counter": "Counter", "till": "Till", "running": "Welcome gift", "ended": "Opening gift", "undo": "The wrong card"},
+    "zh": {
+        "counter": "前台",
+        "till": "收银机",
+        "welcome": "新客礼",
+        "daytime": "日间礼",
+        "opening": "开业礼",
+        "undo": "顾客选错了卡券",
+    },
+    "en": {
+        "counter": "Counter",
+        "till": "Till",
+        "welcome": "Welcome gift",
+        "daytime": "Daytime gift",
+        "opening": "Opening gift",
+        "undo": "The wrong card",
+    },
 }
 
 
@@ -54,7 +70,7 @@ class Till(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """rest: the terminal in another area than those of the clerks, where the rule does not hold. free: of what no rule holds for."""
+    """rest: the terminal in another area than those of the clerks. free: one where what the ended offer gave out may be used."""
 
     brand: Brand
     keys: crypto.Keys
@@ -81,11 +97,18 @@ async def fill(*, keys: crypto.Keys, brand: Brand, manager: uuid.UUID, now: dt.d
     actor = audit.Actor(user_id=manager, role="manager")
     async with db.atomic(brand.id):
         first, last = min(free), max(free)
+        # what is claimed first can be used at any hour; hours are of a product of its own, where there is one
+        by_day = sorted(free)[1] if len(free) > 2 else last  # noqa: PLR2004 - the first, the last and one between
         ground = await _opened(keys, brand, actor, now, ruled=first == last)
-        rule = rules.Rule(windows=(rules.Window(begins=OPENS, ends=CLOSES),), areas=(STORES[_language(brand)][0][3],))
-        await store.set_rule(brand_id=brand.id, sku=first, rule=rule, actor=actor, now=now - 30 * DAY)
-        claimed = await _offered(ground, channels[0], first, last)
-        await _used(ground, *claimed)
+        here = rules.Rule(areas=(STORES[_language(brand)][0][3],))
+        await store.set_rule(brand_id=brand.id, sku=first, rule=here, actor=actor, now=now - 30 * DAY)
+        if by_day != first:
+            hours = rules.Rule(windows=(rules.Window(begins=OPENS, ends=CLOSES),))
+            await store.set_rule(brand_id=brand.id, sku=by_day, rule=hours, actor=actor, now=now - 30 * DAY)
+        claimed = await _offered(
+            ground, channels[0], {"welcome": first, "opening": last, **({"daytime": by_day} if by_day != first else {})}
+        )
+        await _used(ground, claimed["welcome"], claimed["opening"], claimed.get("daytime", []))
 
 
 def _language(brand: Brand) -> str:
@@ -93,7 +116,7 @@ def _language(brand: Brand) -> str:
 
 
 async def _opened(keys: crypto.Keys, brand: Brand, actor: audit.Actor, now: dt.datetime, *, ruled: bool) -> Ground:
-    """Clerks in the first stores, as many as there are; in the last the program that has a key for it. ruled: the rule holds for all that was claimed."""
+    """Clerks in the first stores, as many as there are; in the last the program that has a key for it. ruled: all that was claimed is for one area."""
     words, places, begun = WORDS[_language(brand)], STORES[_language(brand)], now - 60 * DAY
     for code, name, name_en, area, address in places:
         facts = store_edit.Facts(name=name, name_en=name_en, area=area, address=address)
@@ -107,7 +130,9 @@ async def _opened(keys: crypto.Keys, brand: Brand, actor: audit.Actor, now: dt.d
             )
             of = audit.Actor(user_id=user_id, role="clerk")
             clerks.append(Till(store=place[0], api_key=None, user_id=user_id, actor=of))
-    (key, _), *_ = await store_listing.free_keys(brand_id=brand.id, now=now)
+    # the till's own, before one that may do this besides other things
+    keys_left = await store_listing.free_keys(brand_id=brand.id, now=now)
+    key = min(keys_left, key=lambda each: each[1] not in demo_keys.TILLS.values())[0]
     await store.add_terminal(brand_id=brand.id, store=places[-1][0], name=words["till"], api_key=key, actor=actor, now=begun)
     rest = Till(store=places[-1][0], api_key=key, user_id=None, actor=PROGRAM)
     return Ground(
@@ -115,22 +140,31 @@ async def _opened(keys: crypto.Keys, brand: Brand, actor: audit.Actor, now: dt.d
     )
 
 
-async def _offered(ground: Ground, channel: str, first: str, last: str) -> tuple[list[str], list[str]]:
-    """The cards that were claimed of the running offer, and of the one that ended."""
+async def _offered(ground: Ground, channel: str, skus: dict[str, str]) -> dict[str, list[str]]:
+    """skus: of the offers, by their codes. The cards that were claimed of each."""
     brand, now = ground.brand, ground.now
     shared = await pool.open_pool(brand_id=brand.id, reseller=None, channel=channel, actor=ground.manager)
-    claimed = []
-    for code, sku, quota, begins, ends, cards, people in (
-        ("welcome", first, QUOTA, 10, -20, RUNNING, CLAIMED),
-        ("opening", last, ENDED, 25, 8, ENDED, ENDED),
+    claimed = {}
+    for code, quota, begins, ends, cards, people in (
+        ("welcome", QUOTA, 10, -20, RUNNING, CLAIMED),
+        ("opening", ENDED, 25, 8, ENDED, ENDED),
+        ("daytime", None, 10, -20, DAYTIME, BY_DAY),
     ):
+        if code not in skus:
+            continue
         await allocation.allocate(
-            brand=brand, sku=sku, from_pool=stock.UNALLOCATED, to_pool=shared, quantity=cards, actor=ground.manager, now=now
+            brand=brand,
+            sku=skus[code],
+            from_pool=stock.UNALLOCATED,
+            to_pool=shared,
+            quantity=cards,
+            actor=ground.manager,
+            now=now,
         )
         wanted = offer.Wanted(
             code=code,
-            name=ground.words["running" if code == "welcome" else "ended"],
-            sku=sku,
+            name=ground.words[code],
+            sku=skus[code],
             reseller=None,
             channel=channel,
             period="ever",
@@ -139,8 +173,8 @@ async def _offered(ground: Ground, channel: str, first: str, last: str) -> tuple
             ends_at=ground.at(ends, 0),
         )
         await offer.make(brand=brand, wanted=wanted, actor=ground.manager, now=wanted.starts_at - DAY)
-        claimed.append(await _claimed(ground, code, people, ends))
-    return claimed[0], claimed[1]
+        claimed[code] = await _claimed(ground, code, people, ends)
+    return claimed
 
 
 async def _claimed(ground: Ground, code: str, people: int, ends: int) -> list[str]:
@@ -159,7 +193,7 @@ async def _claimed(ground: Ground, code: str, people: int, ends: int) -> list[st
     return cards
 
 
-async def _used(ground: Ground, running: list[str], ended: list[str]) -> None:
+async def _used(ground: Ground, running: list[str], ended: list[str], by_day: list[str]) -> None:
     """Most are redeemed, some with digits; a few are refused, and two taken back."""
     clerks = ground.clerks
     for place, card in enumerate(running[: CLAIMED - 6]):
@@ -169,11 +203,11 @@ async def _used(ground: Ground, running: list[str], ended: list[str]) -> None:
         await _present(ground, clerks[-1], card, ground.at(1, 15, place))
     for place, card in enumerate(running[CLAIMED - 6 : CLAIMED - 3]):
         await _present(ground, ground.rest, card, ground.at(1, 12, place))
-    for place, card in enumerate(running[CLAIMED - 3 : CLAIMED - 1]):
+    for place, card in enumerate(by_day[:2]):
         await _present(ground, clerks[0], card, ground.at(1, 22, 30 + place))
     for place, card in enumerate(ended[:6]):
         await _present(ground, ground.free, card, ground.at(DAYS - place, 17, place))
-    for place, card in enumerate(ended[7:9]):
+    for place, card in enumerate(running[CLAIMED - 3 : CLAIMED - 1]):
         await _present(ground, clerks[0], card, ground.now - (8 - place) * MINUTE)
     await _present(ground, ground.rest, None, ground.at(2, 18))
     await _present(ground, clerks[0], None, ground.at(1, 18))

@@ -32,6 +32,11 @@ SPARED = {
     "skus": ("hold_from", "SELECT bool_and(hold_from = 'paid') FROM sku"),
     "fulfilments": (None, "SELECT NOT EXISTS (SELECT 1 FROM fulfilment)"),
 }
+# A bundle says of a product what it is now; a line keeps what it was when that was sold. Costs count where a rule asks for them.
+OTHERWISE = """
+    SELECT count(*) FROM order_line l JOIN sku k ON k.brand_id = l.brand_id AND k.code = l.sku
+    WHERE l.brand_id = current_brand() AND (l.hold_from <> k.hold_from OR l.category <> k.category
+        OR (l.cost_minor <> k.cost_minor AND EXISTS (SELECT 1 FROM rule r WHERE r.basis = 'margin')))"""
 INSTANT = """to_char({0}, 'YYYY-MM-DD"T"HH24:MI:SS') || rtrim(to_char({0}, '.US'), '.0')"""
 
 
@@ -42,8 +47,11 @@ class FolderTakenError(errors.RefusedError):
     status: ClassVar[int] = 409
 
 
-async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
-    """Writes the bundle; until all of its files are whole the folder stays as it was. An import waits until it is done."""
+async def write(*, brand: Brand, out: Path, progress: Progress) -> int:
+    """Writes the bundle; until all of its files are whole the folder stays as it was. An import waits until it is done.
+
+    Returns of how many order lines the product was changed since they were sold: from the bundle they settle otherwise.
+    """
     _require_free(brand, out)
     out.mkdir(parents=True, exist_ok=True)
     fresh: dict[str, Path] = {}
@@ -58,6 +66,7 @@ async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
                         path = fresh.setdefault(file.file_name, _unfinished(out, file.file_name))
                         await db.connection().copy_from_query(query, output=path, format="csv", header=True)
                     done(1)
+                otherwise: int = await db.connection().fetchval(OTHERWISE)
         tables = MARK.format(brand.code) + "\n" + tomli_w.dumps(brand_file.settings(brand))
         fresh[BRAND_FILE] = _unfinished(out, BRAND_FILE)
         fresh[BRAND_FILE].write_text(tables, encoding="utf-8", newline="\n")
@@ -68,6 +77,7 @@ async def write(*, brand: Brand, out: Path, progress: Progress) -> None:
     finally:
         for path in fresh.values():
             path.unlink(missing_ok=True)
+    return otherwise
 
 
 def _unfinished(out: Path, name: str) -> Path:

@@ -84,6 +84,7 @@ async def take_in(*, folder: Path, brand: Brand, now: dt.datetime, progress: Pro
                 await _report(file, brand, number)
                 done(rows[file.name])
         await order.meet_live(intake=number)
+        await refund.take_cards(brand=brand, intake=number, now=now)
     return number
 
 

@@ -23,7 +23,7 @@ WITH stored AS (
       AND (c.quantity > l.quantity - coalesce(s.quantity, 0) OR c.amount_minor > l.net_minor - coalesce(s.amount_minor, 0))
 ), judged AS (
     SELECT c.row, (pg_temp.taken(c.quantity, c.amount_minor, room.quantity::bigint, room.amount_minor::bigint)
-                   OVER (PARTITION BY order_no, line_no ORDER BY c.refunded_at, c.refund_no))[3] AS fits
+                   OVER (PARTITION BY order_no, line_no ORDER BY c.refunded_at, c.refund_no COLLATE "C"))[3] AS fits
     FROM checked_refunds c JOIN room USING (order_no, line_no) WHERE c.fault IS NULL
 )
 UPDATE checked_refunds c SET fault = 'refund.exceeds_line:amount' FROM judged j WHERE j.row = c.row AND j.fits = 0;

@@ -127,7 +127,8 @@ async def _chunks(
     marked = next(i for i, name in enumerate(header) if any(c.required and c.name == name for c in file.columns))
     for rows in batches:
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(
+        # the writer puts in quotation marks what holds a sign of its line end: so a lone carriage return reaches the check of its value
+        csv.writer(buffer, lineterminator="\r\n").writerows(
             row if len(row) == width else _fit(row, width, marked) for row in rows if row
         )
         chunk = buffer.getvalue().encode()

@@ -58,7 +58,7 @@ FORMS = {
     Kind.QUANTITY: _whole(1, 1_000_000),
     Kind.REFUNDED_QUANTITY: _whole(0, 1_000_000),
     # any level past the policy's is refused as such, however long it is; one that is no level at all is the rule's fault
-    Kind.LEVEL: "CASE WHEN {v} ~ '^0*[1-9][0-9]*$' THEN least({v}::numeric, 1000)::integer END",
+    Kind.LEVEL: "CASE WHEN {v} ~ '^0*[1-9][0-9]{{0,2}}$' THEN {v}::numeric::integer WHEN {v} ~ '^0*[1-9][0-9]*$' THEN 1000 END",
     Kind.PRIORITY: "CASE WHEN {v} ~ '^-?0*[0-9]{{1,9}}$' THEN {v}::numeric::integer END",
     Kind.RESELLER_KIND: "CASE WHEN {v} IN ('individual', 'company') THEN {v} END",
     Kind.CHANNEL_KIND: "CASE WHEN {v} IN ('agency', 'wholesale') THEN {v} END",

@@ -5,6 +5,7 @@ Commands are named by their place and loaded when they are used: what settles a 
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ HELP = """渠成: a reseller network platform with commission settlement for vir
 
 Exit status: 0 done; 3 done, with rows rejected; 1 stopped, with the reason, or something was found wrong; 2 wrong usage."""
 app = cyclopts.App(name="qucheng", help=HELP, suppress_keyboard_interrupt=False)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = "53100"
 COMMANDS = {
     "settle": ("settlements:settle", "Settle a bundle into proven statements and balanced books, or a stored brand in place."),
     "demo": ("demonstration:app", "Settle the demo brand; the sign-ins of the demonstration."),
@@ -54,6 +57,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
     except errors.RefusedError as refusal:
         print(f"qucheng: {refusal}", file=sys.stderr)
+        return STOPPED
+    except OSError as error:  # a file that was named and is not there, a folder that is closed, a disk that is full
+        if error.filename is None and error.errno not in NO_SPACE:
+            raise
+        named = "" if error.filename is None else f"{error.filename}: "
+        print(f"qucheng: {named}{error.strerror}", file=sys.stderr)
+        return STOPPED
+    except Exception as error:
+        if getattr(error, "sqlstate", None) != DISK_FULL:
+            raise
+        print("qucheng: PostgreSQL's disk is full: make room there, then give the command again", file=sys.stderr)
         return STOPPED
     except KeyboardInterrupt:
         print("qucheng: stopped; what was not committed is as it was", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def take_in(bundle: Path, *, out: Path | None = None) -> int:
 def export(*, brand: str, out: Path) -> None:
     """Write a stored brand's books as a bundle. Settled by the same program, it gives the same statements.
 
+    A bundle says of a product what it is now. Where lines were sold when it had another category, cost or start of the hold, they
+    settle otherwise, and how many they are is said.
+
     Parameters
     ----------
     brand
@@ -56,8 +60,14 @@ def export(*, brand: str, out: Path) -> None:
         The folder: a new or empty one, or an earlier export of the brand, whose place it takes.
 
     """
-    asyncio.run(_export(brand, out))
+    otherwise = asyncio.run(_export(brand, out))
     print(f"the books of {brand} are in {out}")
+    if otherwise:
+        print(
+            f"qucheng: {otherwise} order lines were sold when their products had another category, cost or start of the hold:"
+            " settled from this folder they come out otherwise",
+            file=sys.stderr,
+        )
 
 
 def print_files(files: Sequence[importing.FileCount]) -> None:
@@ -72,9 +82,9 @@ async def _take_in(bundle: Path, out: Path | None, report: progresses.Progress) 
         return await keeping.take_in(folder=bundle, out=out, now=clock.now(), progress=report)
 
 
-async def _export(code: str, out: Path) -> None:
+async def _export(code: str, out: Path) -> int:
     async with platform.entered(settings.load()):
-        await exporting.write(brand=await brands.require(code), out=out, progress=progresses.Progress())
+        return await exporting.write(brand=await brands.require(code), out=out, progress=progresses.Progress())
 
 
 def _result(kept: keeping.Kept) -> str:

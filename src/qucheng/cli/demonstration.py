@@ -12,7 +12,7 @@ from qucheng.bundle import progress as progresses
 from qucheng.bundle import settle as settling
 from qucheng.cli import brands
 from qucheng.cli.statuses import DONE, STOPPED
-from qucheng.core import clock, money, settings
+from qucheng.core import clock, money, settings, supervisor
 
 app = cyclopts.App(name="demo", help="The demonstration: two invented brands, and people of every role.")
 
@@ -21,7 +21,8 @@ app = cyclopts.App(name="demo", help="The demonstration: two invented brands, an
 def demo() -> int:
     """Settle the demo brand: three months of 岚汐权益, with its statements as PDF. Done once; later it is found done."""
     report, current = progresses.Progress(), settings.load()
-    folder, outcome = asyncio.run(showcase.settle_demo(settings=current, now=clock.now(), progress=report))
+    with supervisor.interruptible():
+        folder, outcome = asyncio.run(showcase.settle_demo(settings=current, now=clock.now(), progress=report))
     if outcome is not None:
         summary(outcome, report.seconds)
     books = folder / "books"

@@ -54,7 +54,7 @@ def make() -> None:
 
 @keyring.command
 def add() -> None:
-    """Add a key that seals from now on; the others open what they have sealed. To wrap data keys anew as well: qucheng keys rotate."""
+    """Add a key that seals from now on; the others open what they have sealed. To have what they sealed sealed anew as well: qucheng keys rotate."""
     folder = settings.load().var / "keys"
     if not crypto.there(folder):
         raise crypto.KeysUnusableError(f"{folder} has no ring of keys: qucheng keyring make.")

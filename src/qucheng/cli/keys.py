@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 app = cyclopts.App(
-    name="keys", help="The keys that wrap card secrets: a new one, what each still holds, and the end of an old one."
+    name="keys", help="The keys of what is stored encrypted: a new one, what each still holds, and the end of an old one."
 )
 
 

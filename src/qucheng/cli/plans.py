@@ -39,7 +39,11 @@ def lint(file: Path, *, brand: str | None = None, since: dt.date | None = None, 
 
 
 async def _lint(file: Path, code: str | None, since: dt.date | None, language: Literal["en", "zh"] | None) -> int:
-    texts = plan_check.describe(await asyncio.to_thread(file.read_text, encoding="utf-8-sig"))
+    try:
+        text = await asyncio.to_thread(file.read_text, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise plan_check.DescriptionError(f"{file} is not UTF-8: byte {error.start} and after.") from None
+    texts = plan_check.describe(text)
     async with platform.entered(settings.load()):
         brand = await lives.the_brand(code)
         rules = [plan_words.read_rule(text, brand.decimals) for text in texts]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
+import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import httpx
 
 from qucheng.cli import opening
 from qucheng.cli.statuses import DONE
@@ -17,6 +21,7 @@ from qucheng.core import restore as restoring
 from qucheng.web import server
 
 HOST, PORT = "127.0.0.1", 8000
+ASK_SECONDS, ASK_AGAIN_SECONDS = 5, 0.2
 PROGRAM = (sys.executable, "-P", "-m", "qucheng.cli")
 
 
@@ -54,10 +59,10 @@ def up(*, demo: bool = True, host: str = HOST, port: int = PORT) -> int:
     current = settings.load()
     production.require(current, demo=demo)
     server.reserve(host, port).close()
-    with contextlib.suppress(KeyboardInterrupt), _servers_as_found(current), _interruptible():
+    with contextlib.suppress(KeyboardInterrupt), _servers_as_found(current), supervisor.interruptible():
         asyncio.run(_prepare(current))
         if demo:
-            opening.open_platform(current.public_url or f"http://{host}:{port}")
+            opening.open_platform(current.public_url or _here(host, port))
             print()
         _keep_up(current, host, port, demo=demo)
     print("stopped")
@@ -65,6 +70,8 @@ def up(*, demo: bool = True, host: str = HOST, port: int = PORT) -> int:
 
 
 def _keep_up(current: settings.Settings, host: str, port: int, *, demo: bool) -> None:
+    # the worker does not listen, and writes the links in letters and messages
+    os.environ.setdefault("QUCHENG_LOCAL_URL", _here(host, port))
     programs = [
         supervisor.Program("web", (*PROGRAM, "serve", "--host", host, "--port", str(port))),
         supervisor.Program("worker", (*PROGRAM, "worker")),
@@ -73,8 +80,25 @@ def _keep_up(current: settings.Settings, host: str, port: int, *, demo: bool) ->
         programs.append(supervisor.Program("demo", ("nice", "-n", "10", *PROGRAM, "demo"), once=True))
     stop = supervisor.Stop()
     with stop.listening():
-        print(f"渠成 is at http://{host}:{port}; Ctrl-C stops it", flush=True)
+        print("web and worker are starting", flush=True)
+        threading.Thread(target=_tell, args=(_here(host, port), stop), name="telling", daemon=True).start()
         supervisor.keep_up(programs, stop=stop, say=_say, tend=lambda: _mend(current))
+
+
+def _tell(here: str, stop: supervisor.Stop) -> None:
+    """Says where the web is once it answers: who followed the address before that would find nobody."""
+    while not stop.wanted:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{here}/healthz", timeout=ASK_SECONDS, trust_env=False).is_success:
+                print(f"渠成 is at {here}; Ctrl-C stops it", flush=True)
+                return
+        time.sleep(ASK_AGAIN_SECONDS)
+
+
+def _here(host: str, port: int) -> str:
+    """Where a browser on this machine finds it."""
+    named = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - not bound here
+    return f"http://{named}:{port}"
 
 
 def _say(text: str) -> None:
@@ -142,13 +166,3 @@ def _servers_as_found(current: settings.Settings) -> Iterator[None]:
         yield
     finally:
         servers.stop(current, keep=ran)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends what comes before the programs as Ctrl-C does, so that what was started is stopped."""
-    standing = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, standing)

@@ -67,6 +67,9 @@ def settle(
 
 
 def _settle_bundle(bundle: Path, through: dt.date, out: Path, *, pdf: bool) -> int:
+    if not next(place for place in (out, *out.absolute().parents) if place.exists()).is_dir():
+        print(f"qucheng: {out} is not a folder, and cannot become one", file=sys.stderr)
+        return WRONG_USAGE
     report = progresses.Progress()
     outcome = asyncio.run(
         settling.settle_bundle(

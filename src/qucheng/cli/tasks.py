@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 import cyclopts
@@ -76,6 +77,6 @@ async def _listing(states: tuple[State, ...], brand: str | None, most: int) -> l
         return await task.listing(states=states, brand_id=brand_id, most=most)
 
 
-async def _on_platform(change: object, task_id: uuid.UUID) -> None:
+async def _on_platform(change: Callable[[uuid.UUID], Awaitable[None]], task_id: uuid.UUID) -> None:
     async with platform.entered(settings.load()):
-        await change(task_id)  # type: ignore[operator]
+        await change(task_id)

@@ -15,6 +15,7 @@ import msgspec
 
 from qucheng.core import audit, db, errors, money
 from qucheng.identity import approval as approvals
+from qucheng.network import blocklist
 from qucheng.orders import intake as intakes
 from qucheng.settlement import dispute
 
@@ -290,7 +291,9 @@ def _amount_fault(brand: Brand, amount_minor: int) -> str:
 def _note_fault(note: str, reason_code: str) -> str:
     if not note:
         return "note.missing" if reason_code == "other" else ""
-    return "" if len(note) <= LONGEST_NOTE and note.isprintable() else "note.invalid"
+    if len(note) > LONGEST_NOTE or not note.isprintable():
+        return "note.invalid"
+    return "text.promise" if blocklist.faults(note) else ""
 
 
 def _on_paper(brand: Brand, reason_code: str, kind: str, reference: str, note: str) -> str:

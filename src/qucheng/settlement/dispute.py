@@ -11,6 +11,7 @@ import msgspec
 
 from qucheng.core import audit, db, errors, ids
 from qucheng.identity import notification
+from qucheng.network import attempt
 
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
@@ -178,8 +179,12 @@ async def open_(
 
 
 async def reject(*, brand: Brand, dispute_id: uuid.UUID, reason: str, actor: audit.Actor) -> Dispute:
-    """Answers that the row is right, and why. Of two at once the second finds it answered."""
+    """Answers that the row is right, and why. Of two at once the second finds it answered.
+
+    Raises DisputeReasonError, blocklist.PromiseError, DisputeUnknownError and DisputeStateError.
+    """
     said = _sentence(reason)
+    await attempt.require_honest(brand_id=brand.id, what="dispute.answer", subject=str(dispute_id), text=said, actor=actor)
     async with db.atomic(brand.id):
         await require_open(dispute_id)
         await db.connection().execute(

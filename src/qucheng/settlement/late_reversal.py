@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
 
 KIND = "redemption.reversed"
-# events: units that the line's events say were redeemed; before, after: those that were and are, without what was taken back
+# its line is that of the card's last change: one whose unit was paid back has left it. events: units that the line's events say were redeemed; before, after: those that were and are, without what was taken back
 RAISE = """
     WITH line AS (
         SELECT l.brand_id, l.order_no, l.line_no, r.id AS redemption, r.batch, r.number, c.sku
         FROM redemption r JOIN card c ON c.brand_id = r.brand_id AND c.batch = r.batch AND c.number = r.number
-        JOIN order_line l ON l.brand_id = c.brand_id AND l.order_no = c.order_no AND l.line_no = c.line_no AND l.hold_from = 'redeemed'
+        CROSS JOIN LATERAL (SELECT e.order_no, e.line_no FROM card_event e WHERE e.brand_id = c.brand_id AND e.batch = c.batch AND e.number = c.number
+                            ORDER BY e.change DESC LIMIT 1) w
+        JOIN order_line l ON l.brand_id = c.brand_id AND l.order_no = w.order_no AND l.line_no = w.line_no AND l.hold_from = 'redeemed'
         WHERE r.brand_id = current_brand() AND r.id = $1 AND r.recorded_at IS NOT NULL
     ), used AS (
         SELECT n.sku, n.each, count(r.id) AS after, count(r.id) + (n.sku = line.sku)::int AS before

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
-from qucheng.core import db, errors
+from qucheng.core import clock, db, errors
 
 if TYPE_CHECKING:
     import asyncpg
@@ -47,6 +47,27 @@ DRAFT = f"""
     SELECT s.brand_id, s.period, s.number, NULL::text AS statement_no, s.reseller, s.kind, {", ".join(f"s.{name}_minor" for name in AMOUNTS)},
            'computed' AS state, false AS confirmed, 0::bigint AS disputes
     FROM run_statement s WHERE s.run = {{run}}"""
+COUNTS = """
+    SELECT count(*) FILTER (WHERE kind = 'accrual') AS accruals, count(*) FILTER (WHERE kind = 'reversal') AS reversals,
+           count(*) FILTER (WHERE kind = 'bonus') AS bonuses, count(*) FILTER (WHERE kind = 'adjustment') AS adjustments
+    FROM {entries} WHERE period = $1 AND number = $2"""
+# in the shape and the order of statement_row
+DRAFT_ROWS = """
+    SELECT e.*, row_number() OVER (
+        PARTITION BY e.brand_id, e.period, e.number
+        ORDER BY e.occurred_at, e.order_no COLLATE "C" NULLS FIRST, e.line_no COLLATE "C" NULLS FIRST, e.kind COLLATE "C", e.refund_no COLLATE "C" NULLS FIRST,
+                 e.rule COLLATE "C" NULLS FIRST, e.of_period NULLS FIRST, e.level NULLS FIRST)::integer AS position
+    FROM (SELECT r.brand_id, r.period, r.number, r.kind, r.level, r.order_no, r.line_no, r.refund_no, coalesce(r.rule, a.rule, v.rule) AS rule, r.of_period,
+                 coalesce(r.basis_value, a.basis_value, v.basis_value) AS basis_value, r.amount_minor,
+                 coalesce(a.occurred_at, v.occurred_at, j.occurred_at, m.ends_at) AS occurred_at, coalesce(a.matures_at, v.matures_at, j.occurred_at, m.ends_at) AS matures_at
+          FROM run_entry r JOIN brand b ON b.id = r.brand_id
+          CROSS JOIN LATERAL (SELECT instant_of_local(r.period + interval '1 month', b.time_zone) AS ends_at) m
+          LEFT JOIN timed_accrual a ON r.kind = 'accrual' AND a.brand_id = r.brand_id AND a.order_no = r.order_no AND a.line_no = r.line_no AND a.level = r.level
+          LEFT JOIN timed_reversal v ON r.kind = 'reversal' AND v.brand_id = r.brand_id AND v.order_no = r.order_no AND v.line_no = r.line_no
+              AND v.level = r.level AND v.refund_no = r.refund_no
+          LEFT JOIN adjustment j ON r.kind = 'adjustment' AND j.brand_id = r.brand_id AND j.code = r.order_no
+          WHERE r.run = {run}) e"""
+LAST_NUMBER = 2**31 - 1
 CHOSEN = """
     ($1::date IS NULL OR s.period = $1) AND ($2::text IS NULL OR s.state = $2) AND ($4::text IS NULL OR s.kind = $4)
     AND ($3::text IS NULL OR strpos(lower(r.name), lower($3)) > 0 OR strpos(lower(s.reseller), lower($3)) > 0 OR s.statement_no = $3)
@@ -120,15 +141,19 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statement(Listed, frozen=True, kw_only=True):
-    """published_at: when its reseller could see it. sha256: of what it says, as frozen when it was issued."""
+    """published_at: when its reseller could see it. sha256: of what it says, as frozen when it was issued.
+
+    draft: the run that it is a draft of; then it is neither settled nor frozen.
+    """
 
     counts: Counts
-    settled_at: dt.datetime
+    settled_at: dt.datetime | None
     starts_at: dt.datetime
     ends_at: dt.datetime
     published_at: dt.datetime | None
     confirmed_at: dt.datetime | None
     sha256: str | None
+    draft: int | None = None
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +214,8 @@ async def statements(
 
 async def statement(*, brand: Brand, statement_no: str, reseller: str | None = None) -> Statement:
     """Raises StatementUnknownError, for one that is not published to its reseller too."""
+    if "\0" in statement_no:
+        raise StatementUnknownError("There is no statement of such a number.")
     async with db.atomic(brand.id, reseller=reseller):
         row = await db.connection().fetchrow(
             f"""SELECT s.*, r.name AS reseller_name, t.name AS tier_name, p.settled_at, p.starts_at, p.ends_at, d.sha256,
@@ -202,15 +229,41 @@ async def statement(*, brand: Brand, statement_no: str, reseller: str | None = N
         )
         if row is None:
             raise StatementUnknownError(f"{brand.code} has no statement {statement_no!r}.")
-        counts = await db.connection().fetchrow(
-            """SELECT count(*) FILTER (WHERE kind = 'accrual') AS accruals, count(*) FILTER (WHERE kind = 'reversal') AS reversals,
-                      count(*) FILTER (WHERE kind = 'bonus') AS bonuses, count(*) FILTER (WHERE kind = 'adjustment') AS adjustments
-               FROM statement_entry WHERE period = $1 AND number = $2""",
-            row["period"],
-            row["number"],
-        )
-    fields = {name: row[name] for name in Statement.__struct_fields__ if name != "counts"}
+        counts = await db.connection().fetchrow(COUNTS.format(entries="statement_entry"), row["period"], row["number"])
+    fields = {name: row[name] for name in Statement.__struct_fields__ if name not in ("counts", "draft")}
     return Statement(counts=Counts(**dict(counts)), **fields)
+
+
+async def draft(*, brand: Brand, period: dt.date, run: int, number: int) -> Statement:
+    """As the run has computed it: whoever is to approve it looks at it before it is issued. Raises StatementUnknownError."""
+    starts_at, ends_at = clock.month_bounds(period, brand.time_zone)
+    async with db.atomic(brand.id):
+        row = await db.connection().fetchrow(
+            f"""SELECT s.*, r.name AS reseller_name, t.name AS tier_name
+                FROM ({DRAFT.format(run=int(run))}) s JOIN reseller r ON r.brand_id = s.brand_id AND r.code = s.reseller {TIER}
+                WHERE s.period = $1 AND s.number = $2""",
+            period,
+            max(0, min(number, LAST_NUMBER)),
+        )
+        if row is None:
+            raise StatementUnknownError(f"Run {run} of {period:%Y-%m} has no statement {number}.")
+        counts = await db.connection().fetchrow(f"{COUNTS.format(entries='run_entry')} AND run = {int(run)}", period, number)
+    return Statement(
+        **{name: row[name] for name in Listed.__struct_fields__},
+        counts=Counts(**dict(counts)),
+        settled_at=None,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        published_at=None,
+        confirmed_at=None,
+        sha256=None,
+        draft=run,
+    )
+
+
+def rows_of(statement: Statement) -> str:
+    """Where its rows stand, for a FROM."""
+    return "statement_row" if statement.draft is None else f"({DRAFT_ROWS.format(run=int(statement.draft))})"
 
 
 async def files(*, brand: Brand, statement: Statement, reseller: str | None = None) -> list[File]:
@@ -236,7 +289,7 @@ async def adjustments(*, brand: Brand, statement: Statement, reseller: str | Non
     async with db.atomic(brand.id, reseller=reseller):
         rows = await db.connection().fetch(
             f"""SELECT e.position, e.order_no AS code, e.occurred_at, e.amount_minor, a.reason, {people}
-                FROM statement_row e JOIN adjustment a ON a.brand_id = e.brand_id AND a.code = e.order_no {case}
+                FROM {rows_of(statement)} e JOIN adjustment a ON a.brand_id = e.brand_id AND a.code = e.order_no {case}
                 WHERE e.period = $1 AND e.number = $2 AND e.kind = 'adjustment' ORDER BY e.position""",
             statement.period,
             statement.number,

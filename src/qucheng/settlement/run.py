@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BATCH = 200
 """Statements issued in one transaction."""
+NUMBER = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 
 SUMS = ("opening", "accrued", "reversed", "bonus", "adjustment", "payable", "tax", "net", "carried")
 STORE = f"""
@@ -119,7 +121,7 @@ def parse_code(code: str) -> tuple[str, dt.date, int]:
     """The brand's code, the period and the number of a run's code; RunUnknownError where it is none."""
     parts = code.rsplit("-", 2)
     try:
-        brand_code, month, number = parts
+        brand_code, month, number = parts if NUMBER.fullmatch(parts[-1]) else []
         return brand_code, dt.datetime.strptime(month, "%Y%m").replace(tzinfo=dt.UTC).date(), int(number)
     except ValueError:
         raise RunUnknownError(

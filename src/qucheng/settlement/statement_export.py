@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
-from qucheng.core import db, errors, exports, money
+from qucheng.core import cells, db, errors, exports, money
 from qucheng.settlement import document_folder, document_store, queries, run
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def document(
 ) -> bytes:
     """The file as it was made. Raises DocumentMissingError, and DocumentChangedError where it is not that file any more."""
     async with db.atomic(brand.id, reseller=reseller):
-        row = await db.connection().fetchrow(ONE, statement_no, kind)
+        row = await db.connection().fetchrow(ONE, statement_no, kind) if "\0" not in statement_no else None
     if row is None:
         raise DocumentMissingError(f"{brand.code} has no {kind} of {statement_no!r}.")
     path = document_folder.place(folder, brand, row["period"]) / f"{statement_no}.{kind}"
@@ -116,13 +116,9 @@ async def write_archive(*, work: task.Work, brand: Brand, documents: Path, folde
 
 def _row(brand: Brand, each: queries.Listed) -> tuple[object, ...]:
     amounts = (money.format_plain(getattr(each, f"{name}_minor"), brand.decimals) for name in queries.AMOUNTS)
-    head = (each.statement_no, f"{each.period:%Y-%m}", each.reseller, _text(each.reseller_name), each.kind, _text(each.tier_name))
+    names = [cells.inert(name) for name in (each.reseller_name, each.tier_name)]
+    head = (each.statement_no, f"{each.period:%Y-%m}", each.reseller, names[0], each.kind, names[1])
     return (*head, *amounts, each.state, int(each.confirmed), each.disputes)
-
-
-def _text(name: str) -> str:
-    """A name that a person chose is text for a spreadsheet, and no formula."""
-    return f"'{name}" if name[:1] in {"=", "+", "-", "@", "\t", "\r"} else name
 
 
 def _rows(rows: list[tuple[object, ...]]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from qucheng.core import db
+from qucheng.settlement import queries
 
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
@@ -28,7 +29,7 @@ ROWS = """
            CASE e.kind WHEN 'accrual' THEN l.quantity WHEN 'reversal' THEN -f.quantity END AS quantity,
            CASE e.kind WHEN 'accrual' THEN l.net_minor WHEN 'reversal' THEN -f.amount_minor END AS sale_minor,
            u.basis, e.basis_value, u.rate_text, e.amount_minor, e.occurred_at, e.matures_at, (e.occurred_at AT TIME ZONE b.time_zone)::date AS day
-    FROM brand b CROSS JOIN statement_row e {articles}
+    FROM brand b CROSS JOIN {rows} e {articles}
     LEFT JOIN order_line l ON l.brand_id = e.brand_id AND l.order_no = e.order_no AND l.line_no = e.line_no AND e.kind IN ('accrual', 'reversal')
     LEFT JOIN refund f ON f.brand_id = e.brand_id AND f.order_no = e.order_no AND f.line_no = e.line_no AND f.refund_no = e.refund_no
     LEFT JOIN rule u ON u.brand_id = e.brand_id AND u.code = e.rule
@@ -139,7 +140,7 @@ async def rows(
 ) -> Rows:
     """In the order of the statement's CSV. sales_only: without bonuses and adjustments."""
     values = (statement.period, statement.number, kind, sku, day, sales_only)
-    source = _source(reseller)
+    source = _source(statement, reseller)
     async with db.atomic(brand.id, reseller=reseller):
         sums = await db.connection().fetchrow(f"SELECT count(*) AS count, {SUMS} FROM ({source}) e WHERE {CHOSEN}", *values)
         found = await db.connection().fetch(
@@ -155,7 +156,10 @@ async def row(*, brand: Brand, statement: Statement, position: int, reseller: st
     """The one of that number."""
     async with db.atomic(brand.id, reseller=reseller):
         found = await db.connection().fetchrow(
-            f"SELECT e.* FROM ({_source(reseller)}) e WHERE e.position = $3", statement.period, statement.number, position
+            f"SELECT e.* FROM ({_source(statement, reseller)}) e WHERE e.position = $3",
+            statement.period,
+            statement.number,
+            position,
         )
     return Row(**dict(found)) if found is not None else None
 
@@ -190,7 +194,7 @@ async def shares_of_article(*, brand: Brand, statement: Statement, sku: str, res
                        coalesce(sum(e.basis_value) FILTER (WHERE e.kind = 'accrual'), 0)::bigint AS basis_value,
                        coalesce(sum(e.amount_minor) FILTER (WHERE e.kind = 'accrual'), 0)::bigint AS accrued_minor,
                        coalesce(sum(e.amount_minor) FILTER (WHERE e.kind = 'reversal'), 0)::bigint AS reversed_minor
-                FROM ({_source(reseller)}) e WHERE {SALES} AND e.sku = $3 GROUP BY 1, 2, 3, 4 ORDER BY 2, 1""",
+                FROM ({_source(statement, reseller)}) e WHERE {SALES} AND e.sku = $3 GROUP BY 1, 2, 3, 4 ORDER BY 2, 1""",
             statement.period,
             statement.number,
             sku,
@@ -201,7 +205,7 @@ async def shares_of_article(*, brand: Brand, statement: Statement, sku: str, res
 async def _sums(
     brand: Brand, statement: Statement, group: str, shown: str, order: str, page: int, size: int, reseller: str | None
 ) -> Sums:
-    source = f"FROM ({_source(reseller)}) e WHERE {SALES} GROUP BY {group}"
+    source = f"FROM ({_source(statement, reseller)}) e WHERE {SALES} GROUP BY {group}"
     async with db.atomic(brand.id, reseller=reseller):
         count = await db.connection().fetchval(
             f"SELECT count(*) FROM (SELECT 1 {source}) groups", statement.period, statement.number
@@ -216,5 +220,5 @@ async def _sums(
     return Sums(items=tuple(Sum(**{**dict(each), "rates": tuple(each["rates"])}) for each in found), count=count)
 
 
-def _source(reseller: str | None) -> str:
-    return ROWS.format(articles=OF_BRAND if reseller is None else OF_RESELLER)
+def _source(statement: Statement, reseller: str | None) -> str:
+    return ROWS.format(rows=queries.rows_of(statement), articles=OF_BRAND if reseller is None else OF_RESELLER)

@@ -63,7 +63,14 @@ WHOLE = {
         "meridian manual paid_without_stock 2",
         "meridian page delivered 6",
     ],
-    "claims": ["lanxi opening 10", "lanxi welcome 24", "meridian opening 10", "meridian welcome 24"],
+    "claims": [
+        "lanxi daytime 8",
+        "lanxi opening 10",
+        "lanxi welcome 24",
+        "meridian daytime 8",
+        "meridian opening 10",
+        "meridian welcome 24",
+    ],
     "redemptions": ["lanxi 38 2", "meridian 38 2"],
     "statements": [
         "lanxi 2026-08-01 57 5197290",

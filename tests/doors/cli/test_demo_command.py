@@ -36,6 +36,9 @@ def test_two_brands_with_people_months_and_keys_are_there(opened: str) -> None:
     assert [(key.brand, key.reseller, key.signing_secret is not None) for key in found.api_keys] == [
         ("lanxi", None, True), ("lanxi", "R021", True), ("meridian", None, True), ("lanxi", None, False), ("meridian", None, False),
     ]  # fmt: skip
+    assert {key.token.rpartition("_")[0].partition("_")[2].partition("_")[0] for key in found.api_keys} == {"live"}
+    tills = 'SELECT array_agg(k.name ORDER BY k.name COLLATE "C") FROM terminal t JOIN api_key k ON k.brand_id = t.brand_id AND k.id = t.api_key'
+    assert serving.ask(opened, tills) == ["Meridian till", "岚汐门店收银"]
     assert demo_state.unusable(opened, found) == []
     assert stat.S_IMODE(demo_file.place(settings.load()).stat().st_mode) == 0o600
 

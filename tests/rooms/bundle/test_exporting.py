@@ -87,3 +87,15 @@ async def test_many_exported_bundles_settle_as_the_bundle(books_home: tuple[str,
         async with books.fresh(books_home):
             want = await settled(await kept(source), bundle.through, folder / "want")
         assert await there_and_back(books_home, source, folder, bundle.through) == want
+
+
+async def test_an_export_says_of_how_many_lines_the_product_was_changed_since(
+    books_home: tuple[str, str], tmp_path: Path
+) -> None:
+    async with books.fresh(books_home) as made, books.connected(made.owner) as owner:
+        brand = await kept(books.example(tmp_path / "bundle", code="changed"))
+        assert await exporting.write(brand=brand, out=tmp_path / "export", progress=books.QUIET) == 0
+        await owner.execute("UPDATE sku SET name = name || '2', category = 'tea' WHERE code = 'TEA-1'")
+        assert await exporting.write(brand=brand, out=tmp_path / "export", progress=books.QUIET) == 2
+        await owner.execute("UPDATE sku SET hold_from = 'delivered' WHERE code = 'VIP-Y'")
+        assert await exporting.write(brand=brand, out=tmp_path / "export", progress=books.QUIET) == 7

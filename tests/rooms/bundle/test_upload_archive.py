@@ -157,3 +157,11 @@ def test_a_hundred_thousand_entries_are_not_even_listed(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     assert unpacked(folder, content) == "The ZIP lists far more files than a bundle has."
+
+
+def test_a_list_of_files_before_the_beginning_is_no_fault_of_the_disk(tmp_path: Path) -> None:
+    """As an error of the disk it would be tried for ever."""
+    content = bytearray(packed(BRAND))
+    place = content.rindex(b"PK\x05\x06") + 12
+    content[place : place + 4] = struct.pack("<I", 1 << 30)
+    assert "not a ZIP" in str(unpacked(tmp_path, bytes(content)))
