@@ -125,3 +125,23 @@ async def from_a_file(shown: screen.Screen, tmp_path: Path, left_out: str, appli
     await shown.says(applied)
     await shown.open("/products?tag=热卖")
     await shown.says("24.00")
+
+
+async def test_a_name_of_eighty_letters_leaves_room_for_the_prices(stage: Stage) -> None:
+    assert stage.other is not None
+    async with stage.opened(stage.other.account("manager"), "en") as shown:
+        await shown.open("/products/new")
+        await shown.send("/products/new", code="long-name", name="W" * 80, category="W" * 80, list_price="12.00")
+        await shown.open("/channels/new")
+        await shown.send("/channels/new", code="long", name="W" * 80)
+        for path in ("/products/long-name", "/resellers/D01/channels", "/prices"):
+            for width in (390, 1440):
+                await shown.resize(width)
+                await shown.open(path)
+                await shown.fits()
+        room, price = shown.page.locator(".matrix-scroll"), shown.page.locator(".matrix .cell").first
+        around, cell = await room.bounding_box(), await price.bounding_box()
+        assert around is not None
+        assert cell is not None
+        assert cell["x"] + cell["width"] < around["x"] + around["width"]
+        assert cell["y"] < around["y"] + 200

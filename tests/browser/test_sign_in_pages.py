@@ -71,3 +71,27 @@ async def test_a_second_factor_is_set_up_with_its_code_and_its_recovery_codes(
     async with stage.opened(accounts["seller"], "zh-CN", 390) as shown:
         await shown.open("/second-factor/new")
         await shown.seemly("second-factor-new")
+
+
+async def test_what_was_typed_outlives_the_session_for_its_own_person(stage: Stage) -> None:
+    """Signed out in another tab, a form is sent: after the sign-in it stands there as it was typed, and for somebody else it is empty."""
+    assert stage.main is not None
+    assert stage.other is not None
+    mine, other = stage.main.account("manager"), stage.other.account("manager")
+    async with stage.opened(None, "en") as shown:
+        await stage.sign_in(shown, mine)
+        for person, found in ((mine, "中秋发货安排"), (other, "")):
+            await shown.open("/texts/new")
+            await shown.fill(shown.form("/texts/new"), {"title_zh": "中秋发货安排", "body_zh": "", "title_en": "", "body_en": ""})
+            tab = await shown.page.context.new_page()
+            await tab.goto(shown.base + "/account")
+            async with tab.expect_navigation(wait_until="load"):
+                await tab.locator('aside form[action="/sign-out"] button').click()
+            await tab.close()
+            await shown.send("/texts/new")
+            assert shown.path == "/sign-in?next=%2Ftexts%2Fnew&done=ended"
+            await shown.says("You were signed out meanwhile, so nothing was sent.")
+            await shown.send("/sign-in", login=person.login, password=people.PASSWORD)
+            await shown.send("/second-factor", code=await stage.codes.code(person.secret or ""))
+            assert shown.path == "/texts/new"
+            assert await shown.page.locator("#title_zh").input_value() == found

@@ -28,6 +28,7 @@ SCOPES = frozenset(api_key.SCOPES) | {machines.ANY_KEY}
 # a route that asks nobody who they are, and changes nothing in anybody's name
 MACHINE = {PERMISSION: ANYBODY, AUDIENCE: MACHINES}
 SIGN_IN, SECOND_FACTOR, ENROLMENT, ROLES = "/sign-in", "/second-factor", "/second-factor/new", "/roles"
+ENDED = "ended"
 
 
 class UnnamedRouteError(RuntimeError):
@@ -123,8 +124,13 @@ def require(connection: ASGIConnection[Any, Any, Any, Any], visit: auth.Visit, p
 
 
 def _with_way_back(path: str, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Back to the page afterwards; to that of the form, where one was sent, which did nothing."""
     here, query = connection.scope["path"], connection.scope["query_string"].decode("latin-1")
-    if connection.scope.get("method") != "GET" or here == "/":
+    sent = connection.scope.get("method") != "GET"
+    if sent:
+        handler = connection.scope["route_handler"]
+        here = handler.opt.get(FORM) or here
+    if here == "/":
         return path
     here += f"?{query}" if query else ""
-    return f"{path}?{parse.urlencode({'next': here})}"
+    return f"{path}?{parse.urlencode({'next': here, **({'done': ENDED} if sent else {})})}"

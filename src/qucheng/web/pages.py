@@ -72,7 +72,7 @@ def environment(language: texts.Language) -> jinja2.Environment:
     )
     made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.globals.update(asset=assets.address, icon=assets.icon, language=language, other_language=words.other())
-    made.filters.update(moment=words.moment, when=when, day=words.day, money=amount)
+    made.filters.update(moment=words.moment, when=when, day=words.day, unit=words.unit, money=amount)
     return made
 
 
@@ -102,13 +102,16 @@ def words(connection: ASGIConnection[Any, Any, Any, Any]) -> texts.Texts:
 
 
 async def form(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """The fields of a form: text only, the last of those with one name, and none longer than anything we ask for."""
+    """The fields of a form: text only, the last of those with one name, and none longer than anything we ask for.
+
+    The database takes no text with a NUL in it, and no text that is meant has one.
+    """
     sent = await request.form()
     fields: dict[str, str] = {}
     for name in sent:
         value = sent.getall(name)[-1]
         if isinstance(value, str) and len(value) <= LONGEST_FIELD:
-            fields[name] = value
+            fields[name] = value.replace("\0", "")
     return fields
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qucheng.core import errors, mail_address, phone
 from qucheng.web import pages, refusals
 from qucheng.web.texts import n_
 
 if TYPE_CHECKING:
     from litestar import Request
 
-    from qucheng.core import errors
+    from qucheng.identity.brand import Brand
 
 SENTENCES = {
     "phone.invalid": n_("This is no phone number that could be called. Write it with its country, such as +86 138 0571 2264."),
@@ -66,3 +67,20 @@ def fault(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> page
 
 def fault_of(request: Request[Any, Any, Any], field: str, code: str) -> pages.Fault:
     return pages.Fault(field=field, message=pages.words(request).gettext(SENTENCES[code]))
+
+
+def unfit(
+    request: Request[Any, Any, Any], brand: Brand, given: dict[str, str], *, fits: bool, quantity: str
+) -> list[pages.Fault]:
+    """All that is wrong with the fields of a sale, so that it is mended in one go. fits: the quantity; quantity: the code where it does not."""
+    codes = [] if fits else [quantity]
+    try:
+        phone.normalised(given["phone"], region=phone.region(brand.currency))
+    except errors.RefusedError as refusal:
+        codes.append(refusal.code)
+    if given["email"]:
+        try:
+            mail_address.normalised(given["email"])
+        except errors.RefusedError as refusal:
+            codes.append(refusal.code)
+    return [fault_of(request, FIELDS[code], code) for code in codes]

@@ -42,6 +42,10 @@ class Texts:
         """`2026-11-06 10:42`, in the zone."""
         return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
+    def unit(self, currency: str) -> str:
+        """Of amounts, in the head of a column: 元, or the currency's code."""
+        return "元" if currency == "CNY" and self.chinese else currency
+
     def day(self, date: dt.date) -> str:
         if self.chinese:
             return f"{date.year} 年 {date.month} 月 {date.day} 日"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -10,6 +10,7 @@ from tests.rooms.identity import people
 
 from qucheng.core import audit, clock, crypto
 from qucheng.identity import invitation as invitations
+from qucheng.identity import password_reset
 
 if TYPE_CHECKING:
     import asyncpg
@@ -107,7 +108,7 @@ async def test_a_half_signed_in_person_accepts_nothing(
     await half.sign_in(login)
     await half.get("/invitation")
     answer = await half.send("/invitation/accept", token=token)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/second-factor")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/second-factor?next=%2Finvitation&done=ended")
     assert await owner.fetchval("SELECT accepted_at FROM invitation ORDER BY id DESC LIMIT 1") is None
 
 
@@ -163,3 +164,31 @@ async def test_who_set_a_new_password_passes_what_strangers_tried(
     await guest.get("/password")
     await guest.send("/password", token=token, new=FRESH)
     assert (await guest.sign_in(login, FRESH)).status_code == 303
+
+
+async def test_the_time_of_an_answer_does_not_tell_whose_login_it_is(
+    house: browser.House, guest: browser.Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A letter takes longer than none: it is written when the answer has been sent."""
+    order, inner, written = [], house.app.asgi_handler, password_reset.request
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def told(message: Any) -> None:
+            await send(message)
+            order.append(message["type"])
+
+        await inner(scope, receive, told)
+
+    async def request(**asked: Any) -> None:
+        order.append("written")
+        await written(**asked)
+
+    login = a_login()
+    await people.person(house.keys, login)
+    await guest.get("/password/forgotten")
+    monkeypatch.setattr(house.app, "asgi_handler", watched)
+    monkeypatch.setattr(password_reset, "request", request)
+    for asked in (login, f"x{login}"):
+        order.clear()
+        await guest.send("/password/forgotten", login=asked)
+        assert order == ["http.response.start", "http.response.body", "written"]

@@ -61,6 +61,17 @@ async def network(workspace: books.Workspace, tmp_path: Path) -> Brand:
     return made
 
 
+async def test_a_day_beyond_all_centuries_and_a_number_beyond_all_versions_are_none(house: browser.House, network: Brand) -> None:
+    visitor, _ = await visits.entered(house, network.id, "manager")
+    for address, status in {
+        "/compliance?on=9999-12-31": 200,
+        "/compliance?on=0001-01-01": 200,
+        "/plans/2147483648": 404,
+        "/plans/99999999999/certificate": 404,
+    }.items():
+        assert (await visitor.get(address)).status_code == status, address
+
+
 async def test_the_page_shows_the_network_of_today(house: browser.House, network: Brand) -> None:
     visitor, _ = await visits.entered(house, network.id, "manager")
     page = visits.plain((await visitor.get("/compliance?lang=en")).text)

@@ -95,6 +95,32 @@ async def test_a_wrong_rule_is_shown_again_as_it_was_typed(
     assert await changed(owner, before) == set()
 
 
+async def test_what_the_law_does_not_allow_is_kept_as_it_was_said_and_refused_by_its_name(
+    owner: asyncpg.Connection, manager: plan_visits.Manager
+) -> None:
+    """The form has no field for it; what is sent all the same is not turned into a rule that pays for a sale."""
+    await manager.opened()
+    for code, said in {
+        "HEADS": {"reads": "downline_count"},
+        "JOINS": {"event": "invite"},
+        "FEE": {"kind": "entry_fee", "rate": "100"},
+    }.items():
+        await manager.form()
+        assert (await _add(manager, **{"code": code, "rate": "5%", **said}))[0] == 303, manager.words
+    assert [(row[0], row[1], row[3]) for row in await manager.rows() if row[0] != "OWN"] == [
+        ("FEE", "entry_fee", "order"),
+        ("HEADS", "percent", "order"),
+        ("JOINS", "percent", "invite"),
+    ]
+    await manager.visitor.get(f"{plan_visits.DRAFT}?check=1")
+    assert all(f"第七条（{clause}）" in manager.words for clause in "一二三")
+    before = await books.everything(owner)
+    for field in ("kind", "event", "reads"):
+        await manager.form()
+        assert (await _add(manager, code="X", rate="5%", **{field: "recruits"}))[0] == 422
+    assert await changed(owner, before) == set()
+
+
 async def test_turned_to_another_kind_the_form_keeps_what_was_typed(
     owner: asyncpg.Connection, manager: plan_visits.Manager
 ) -> None:

@@ -63,12 +63,27 @@ async def test_what_was_done_is_shown_to_the_auditor_and_chosen_by_the_address(h
         (f"person={who.user_id}", ["brand.change"]),
         ("subject=HOLD", ["brand.change"]),
         (f"approval={approval}", ["run.issue"]),
-        ("from=2999-01-01", []),
+        ("from=2199-01-01", []),
         ("to=2001-01-01", []),
         ("person=nonsense&from=31.12.&to=x&approval=1&action=run.issue", ["run.issue"]),
     ):
         await auditor.get(f"/audit?{query}")
         assert actions(auditor.page) == wanted, query
+
+
+async def test_it_says_who_was_given_a_role_and_by_which_role(house: browser.House, brand: Brand) -> None:
+    """By name and login, in the reader's words; an id that is nobody's stands as it is."""
+    maker, nobody = await people.member(house.keys, brand.id, "owner"), uuid.uuid4()
+    given = await people.member(house.keys, brand.id, "support")
+    await recorded(brand.id, people.actor(maker), "test.give", "one", after={"user": str(given.user_id)})
+    await recorded(brand.id, audit.Actor(user_id=None, role="consumer"), "test.give", "two", after={"user": str(nobody)})
+    auditor = await keepers.signed_in(house, brand.id, "auditor")
+    auditor.language = "zh-CN"
+    await auditor.get("/audit?action=test.give")
+    shown = auditor.page.split("<tbody>")[1]
+    assert re.search(r'<dt class="num">user</dt><dd class="num">某人 · [^<]+@example\.com</dd>', shown)
+    assert (str(given.user_id) in shown, str(nobody) in shown) == (False, True)
+    assert (" · 品牌负责人</span>" in shown, "顾客</td>" in shown) == (True, True)
 
 
 async def test_a_long_trail_goes_on_from_page_to_page(house: browser.House, brand: Brand) -> None:

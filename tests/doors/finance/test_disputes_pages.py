@@ -113,7 +113,7 @@ async def test_in_chinese(brand: Brand, team: desk.Team, accountant: browser.Bro
     accountant.language = "zh-CN"
     await accountant.get(f"/disputes/{opened}")
     assert "订单行 E1/1" in accountant.page
-    assert "驳回疑问" in accountant.page
+    assert "驳回异议" in accountant.page
 
 
 def test_lines_become_a_tree() -> None:

@@ -13,6 +13,8 @@ from tests.rooms.settlement import desk
 
 from qucheng.core import db, task
 from qucheng.insight import exceptions
+from qucheng.web.finance import approval_words
+from qucheng.web.finance import exceptions as exceptions_pages
 
 if TYPE_CHECKING:
     import asyncpg
@@ -42,6 +44,10 @@ async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFac
         ],
     )
     return await books.settled(folder, "2026-01")
+
+
+def test_every_kind_of_request_is_called_by_a_name() -> None:
+    assert set(exceptions_pages.REQUESTS) == set(approval_words.ACTIONS)
 
 
 async def test_each_has_its_next_step(house: browser.House, brand: Brand, owner: asyncpg.Connection) -> None:

@@ -63,6 +63,10 @@ def foot(page: str) -> list[list[str]]:
     return [FIGURE.findall(row) for row in page.split("<tfoot>")[1].split("</tfoot>", maxsplit=1)[0].split("<tr>")[1:]]
 
 
+def foot_words(page: str) -> str:
+    return page.split("<tfoot>")[1].split("</tfoot>", maxsplit=1)[0]
+
+
 async def test_totals_are_of_all_that_was_chosen_and_pages_lead_on_and_back(
     house: browser.House, brand: Brand, other: Brand
 ) -> None:
@@ -140,6 +144,24 @@ async def test_the_trial_balance_adds_up_three_times(house: browser.House, brand
     await reader.get("/trial-balance/resellers?from=2026-03&to=2026-03")
     assert foot(reader.page) == [["0.00", "0.00", "300.00", "300.00", "0.00", "0.00"]]
     assert reader.page.count('class="row-link"') == RESELLERS
+
+
+async def test_accounts_have_names_in_the_readers_language(house: browser.House, brand: Brand) -> None:
+    """The code of an account stands beside its name, for it is what the filter and the files have."""
+    reader = await keepers.signed_in(house, brand.id, "auditor")
+    for language, names, unit in (
+        ("en", {"expense:commission": "Commission expense", "asset:bank": "Bank"}, "Amounts in CNY."),
+        ("zh-CN", {"expense:commission": "佣金费用", "asset:bank": "银行存款"}, "金额单位：元。"),
+    ):
+        reader.language = language
+        await reader.get("/trial-balance")
+        assert unit in reader.page
+        for code, name in names.items():
+            assert f'>{name}</a><span class="sub num">{code}</span>' in reader.page
+        await reader.get("/journal?account=liability:reseller:R00")
+        owed = {"en": "Owed to reseller R00", "zh-CN": "应付分销商 R00"}[language]
+        assert f'<td>{owed} <span class="xs faint num hide-m">liability:reseller:R00</span></td>' in reader.page
+        assert {"en": "Of which on Owed to reseller R00", "zh-CN": "应付分销商 R00"}[language] in foot_words(reader.page)
 
 
 async def test_files_hold_every_leg_and_no_formula(house: browser.House, brand: Brand) -> None:

@@ -162,6 +162,29 @@ async def test_decided_twice_the_second_is_told_what_happened(
     assert [kind for kind, _ in await kinds(brand)] == ["settlement.settle"]
 
 
+async def test_what_was_accrued_while_a_request_waits_is_looked_at_and_then_decided(
+    house: browser.House, owner: asyncpg.Connection, brand: Brand, tmp_path: Path
+) -> None:
+    one, two = [await run_desk.keeper(house, owner, brand.id) for _ in range(2)]
+    code, address = await run_desk.asked(house, brand, one)
+    assert f'action="/runs/{code}/check"' not in await two.shows(f"/runs/{code}")
+    more = books.example(tmp_path / "more", code=brand.code)
+    for name in ("orders", "refunds", "adjustments", "rules", "placements"):
+        path = more / f"{name}.csv"
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    with (more / "orders.csv").open("a", encoding="utf-8") as orders:
+        orders.write("E2001,1,2026-06-03T20:15:00,A02,mini,VIP-Y,1,258.00,,\n")
+    await books.take_in(brand, more)
+    await two.shows(address)
+    answer = await two.send(address, decision="approve", code=await two.code(), reason="")
+    assert (answer.status_code, await requests(brand)) == (409, ["waiting"])
+    assert f'action="/runs/{code}/check"' in await two.shows(f"/runs/{code}")
+    await two.send(f"/runs/{code}/check")
+    await two.shows(address)
+    assert (await two.send(address, decision="approve", code=await two.code(), reason="")).status_code == 303
+    assert await requests(brand) == ["executed"]
+
+
 async def test_a_wrong_code_decides_nothing(house: browser.House, owner: asyncpg.Connection, brand: Brand) -> None:
     one, two = [await run_desk.keeper(house, owner, brand.id) for _ in range(2)]
     _, address = await run_desk.asked(house, brand, one)

@@ -133,3 +133,23 @@ async def test_support_reads_and_downloads_nothing(house: browser.House, owner: 
     assert "CSV of" not in await one.shows("/statements")
     for path in ("/statements.csv", f"/statements/{brand.code}-202603-000002/documents/pdf", "/runs", "/approvals"):
         assert (await one.browser.get(path)).status_code == 404
+
+
+async def test_an_address_that_no_text_and_no_number_is_asks_nothing_of_the_database(
+    house: browser.House, owner: asyncpg.Connection, brand: Brand
+) -> None:
+    one = await run_desk.keeper(house, owner, brand.id)
+    here = f"/statements/{brand.code}-202603-000002"
+    for path, status in (
+        ("/statements/%00", 404),
+        (f"/statements/{brand.code}%00/documents/pdf", 404),
+        (f"{here}?why=%00", 200),
+        (f"{here}?group=order&sku=%00", 200),
+        ("/journal?text=%00&account=%00&statement=%00", 200),
+        (f"/runs/{brand.code}-202603-99999", 404),
+        (f"/runs/{brand.code}-202603-{10**30}", 404),
+    ):
+        assert (await one.browser.get(path)).status_code == status, path
+    await one.shows("/statements")
+    assert (await one.send("/runs/compute", month="2026-03\0x")).status_code == 422
+    assert (await one.send("/statements/export", reseller="\0")).status_code == 303

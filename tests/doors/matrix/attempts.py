@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib import parse
 
 from tests import books
 from tests.doors.account import browser
 from tests.doors.matrix import table, world
 
 from qucheng.core import limits
-from qucheng.web import csrf
+from qucheng.web import csrf, guards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,8 +96,8 @@ def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def expected(route: table.Route, person: world.Person) -> tuple[int, str | None] | None:
-    """The answer's status, and where it leads; None where the person is a right one. {here}: the address that was asked for."""
-    way_back = "?next={here}" if route.method == "GET" and route.path != "/" else ""
+    """The answer's status, and where it leads; None where the person is a right one. {back}: the address of the page that was asked for, or whose form was sent."""
+    way_back = "{back}" if route.path != "/" else ""
     if person.standing in ("stranger", "over"):
         return 303, f"/sign-in{way_back}"
     if route.permission == "signed-in":
@@ -111,6 +112,14 @@ def expected(route: table.Route, person: world.Person) -> tuple[int, str | None]
     if may and person.role in route.refused:
         return route.refused[person.role], None
     return None if may else (404, None)
+
+
+def way_back(opt: dict[str, Any], route: table.Route, address: str) -> str:
+    """What is said to the sign-in and to the second factor: which page comes afterwards, and that a form was not taken."""
+    if route.method == "GET":
+        return f"?{parse.urlencode({'next': address})}"
+    page = opt.get(guards.FORM, address)
+    return "" if page == "/" else f"?{parse.urlencode({'next': page, 'done': 'ended'})}"
 
 
 # what a session may that owes a step, and the page of the step

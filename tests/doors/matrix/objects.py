@@ -102,7 +102,7 @@ async def made(owner: asyncpg.Connection, keys: crypto.Keys, brand: Brand, var: 
             **{name: str(uuid.uuid4()) for name in ("payment_id", "charge_id")},
             "provider": "simulator",
         },
-        "/runs": {"code": (await run.listing(brand=brand))[0].period.strftime(f"{brand.code}-%Y%m-1")},
+        "/runs": {"code": (await run.listing(brand=brand))[0].period.strftime(f"{brand.code}-%Y%m-1"), "number": "1"},
         **await _applied(keys, brand, people.principal(cast.maker, brand.id, "manager")),
         "/plans": await _planned(brand, cast),
         "/webhooks": await _hooked(keys, brand.id, sender),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib import parse
-
 import pytest
 from tests.doors.matrix import attempts, table
 
@@ -17,13 +15,14 @@ PAGES = [route for route in table.routes() if route.audience == "pages" and rout
 async def faults_of(ground: attempts.Ground, route: table.Route) -> list[str]:
     """What some wrong person was answered otherwise than they should be."""
     faults, address = [], ground.world.address(route.path)
+    back = attempts.way_back(table.options(ground.house.app)[route.name], route, address)
     for person in ground.world.people:
         if (wanted := attempts.expected(route, person)) is None:
             continue
         status, place = wanted
         answer = await ground.send(route.method, address, person.token, route.fields, parts=route.parts)
         led = answer.headers.get("location")
-        if (answer.status_code, led) != (status, place and place.replace("{here}", parse.quote(address, safe=""))):
+        if (answer.status_code, led) != (status, place and place.replace("{back}", back)):
             faults.append(f"{person.name}: {answer.status_code} {led} instead of {status} {place}")
         faults += [f"{person.name}: is shown {mark}" for mark in attempts.marks(person, route) if mark in answer.text]
     return faults
@@ -39,6 +38,13 @@ async def test_a_wrong_person_gets_the_answer_of_a_stranger_and_changes_nothing(
     faults = await faults_of(ground, route)
     assert not faults, "\n".join([route.name, *faults])
     assert attempts.changed(before, await ground.state()) == []
+
+
+async def test_whoever_signs_in_again_after_a_form_comes_back_to_a_page(ground: attempts.Ground) -> None:
+    """A session that ends while a form is filled in leads to the sign-in and back: where it leads is a page."""
+    served = table.options(ground.house.app)
+    pages = {table.plain(served[route.name].get(guards.FORM, route.path)) for route in PAGES if route.method == "POST"}
+    assert {page for page in pages if f"GET {page}" not in served} == set()
 
 
 async def test_without_the_guard_wrong_persons_get_in(ground: attempts.Ground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,8 @@ async def test_a_statement_adds_up_and_every_row_is_there(signed_in: SignedIn) -
     assert "Bonus on sales of 2026-03VOLUME 2026-04-01 150.00 — 0.50" in shown
     assert "coupon of the shopA1 2026-03-15 — — −1.50" in shown
     assert "5 rows in all 16.00" in shown
+    # what cannot be undone is said beforehand
+    assert "afterwards they cannot be disputed any more" in shown
     await admin.get(f"{paper(PARENT)}?kind=bonus")
     assert "1 row in all 0.50" in text(admin.page)
     await admin.get(f"{paper(PARENT)}?kind=reversal&page=7")

@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests import books
 from tests.rooms.identity import people
@@ -14,7 +15,7 @@ from tests.rooms.orders import sales_desk
 
 from qucheng.commission import accrual
 from qucheng.core import audit, clock, crypto
-from qucheng.orders import manual_sale, order_number, sales_setting
+from qucheng.orders import manual_sale, order_number, sales_link, sales_setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,23 @@ async def shown(seller: browsers.Browser, **fields: str) -> dict[str, str]:
     answer = await seller.send(NEW, step="show", **given)
     assert answer.status_code == 200, seller.page
     return {name: seller.hidden(name) for name in ("sku", "channel", "quantity", "phone", "email", "unit", "order_no")}
+
+
+async def test_all_that_is_wrong_with_a_sale_is_said_at_once_and_stays(house: browsers.House, desk: sales_desk.Desk) -> None:
+    await setting(desk)
+    seller = await visitor(house, desk)
+    await seller.get(f"{NEW}?sku=tea&channel=wechat")
+    typed = {**WHAT, "quantity": "0", "phone": "138 0571", "email": "li@", "order_no": seller.hidden("order_no")}
+    for step in ("show", "sell"):
+        refused = await seller.send(NEW, step=step, **typed)
+        assert (refused.status_code, re.findall(r'<li><a href="#(\w+)">', refused.text)) == (422, ["quantity", "phone", "email"])
+        assert [value for value in ("0", "138 0571", "li@") if f'value="{value}"' not in refused.text] == []
+    # one that is right is asked for no more; a number is kept as it was typed
+    form = await shown(seller, phone="138 0571 2264")
+    assert form["phone"] == "138 0571 2264"
+    changed = await seller.send(NEW, step="change", **form)
+    assert ('value="138 0571 2264"' in changed.text, "things to fix" in changed.text) == (True, False)
+    assert await desk.orders() == []
 
 
 async def test_a_sale_by_hand_sent_twice_at_once(house: browsers.House, tmp_path: Path) -> None:
@@ -195,6 +213,22 @@ async def test_a_link_is_made_named_paused_and_printed(house: browsers.House, de
     await stranger.get(LINKS)
     assert "收银台" not in stranger.page
     assert (await stranger.send(here, do="pause")).status_code == 404
+
+
+async def test_nobody_else_buys_at_a_reseller_s_wholesale_price(house: browsers.House, desk: sales_desk.Desk) -> None:
+    """In a wholesale channel the reseller is the buyer: what it pays is not sold behind a link, nor shown there."""
+    seller = await visitor(house, desk)
+    await seller.get("/portal/sell")
+    assert "channel=dealer" in seller.page  # the control: by hand it may
+    await seller.get(LINKS)
+    assert ('value="wechat"' in seller.page, 'value="dealer"' in seller.page) == (True, False)
+    for sku in ("", "tea"):
+        answer = await seller.send(LINKS, name="柜台", channel="dealer", sku=sku)
+        assert (answer.status_code, "not sold in this channel today" in answer.text) == (422, True)
+    # and a link that was there before sells nothing
+    with pytest.raises(sales_link.LinkUnknownError):
+        await desk.begun(link=msgspec.structs.replace(desk.link, channel="dealer"))
+    assert await books.seen(desk.brand, "SELECT count(*) FROM payment") == [(0,)]
 
 
 async def test_a_link_that_cannot_be(house: browsers.House, desk: sales_desk.Desk, owner: asyncpg.Connection) -> None:

@@ -78,6 +78,26 @@ async def test_from_the_price_to_the_order(guest: browsers.Browser, desk: sales_
     ]
 
 
+async def test_all_that_is_wrong_with_an_order_is_said_at_once(guest: browsers.Browser, desk: sales_desk.Desk) -> None:
+    here = f"/o/{desk.link.code}"
+    await guest.get(here)
+    given = {"sku": "tea", "quantity": "100", "phone": "138", "email": "li", "order_no": guest.hidden("order_no")}
+    refused = await guest.send(here, **given)
+    assert (refused.status_code, re.findall(r'<li><a href="#(\w+)">', refused.text)) == (422, ["quantity", "phone", "email"])
+    assert [each for each in ("100", "138", "li") if f'value="{each}"' not in refused.text] == []
+    assert await books.seen(desk.brand, "SELECT count(*) FROM payment") == [(0,)]
+
+
+async def test_a_link_that_leads_nowhere_says_what_to_do(guest: browsers.Browser, desk: sales_desk.Desk) -> None:
+    """To a buyer, who has no role and no first page here; and whichever of the two is not there, the same is said."""
+    bought = await guest.get(f"/c/{crypto.token()}")
+    assert (bought.status_code, "Look at the newest message." in bought.text) == (404, True)
+    said = [await guest.get(path) for path in ("/o/" + "0" * 16, f"/o/{desk.link.code}/{uuid.uuid4()}")]
+    assert [(each.status_code, "Ask the seller for it again." in each.text) for each in said] == [(404, True)] * 2
+    for answer in (bought, *said):
+        assert [text for text in ("role you have chosen", "To the first page") if text in answer.text] == []
+
+
 async def test_declined_then_paid_without_a_notice_and_asked_for(guest: browsers.Browser, desk: sales_desk.Desk) -> None:
     here = await ordered(guest, desk)
     pays = f"/simulator/pay/{here.rpartition('/')[2]}"
@@ -116,7 +136,7 @@ async def test_what_cannot_be_leaves_nothing(guest: browsers.Browser, desk: sale
         ({"quantity": "x"}, 422, "from 1 to 99"),
         ({"sku": "pass"}, 404, closed),
         ({"order_no": "K-1"}, 404, closed),
-        ({"sku": "te\0a"}, 404, closed),
+        ({"sku": "te\x07a"}, 404, closed),
     ):
         answer = await guest.send(here, **{**given, **fields})
         assert (answer.status_code, said in answer.text) == (status, True), fields

@@ -15,6 +15,8 @@ from tests.rooms.identity import people
 from tests.rooms.redemption import tills
 
 from qucheng.core import clock
+from qucheng.orders import refund
+from qucheng.orders.rules import LineBack
 from qucheng.redemption import digits, picture, redemption, rules, store
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ async def test_a_card_is_looked_at_confirmed_once_and_undone(house: browser.Hous
     clerk, _ = await at_work(house, ground)
     assert visits.plain(clerk.page).count("Nothing yet today") == 1
     lower = f" {ground.codes[0].lower()} "
+    assert re.findall(r'id="(digits|phone_end)"[^>]*maxlength="(\d+)"', clerk.page) == [("digits", "12"), ("phone_end", "8")]
     ticket = await looked(clerk, text=lower)
     page = visits.plain(clerk.page)
     assert (f"**** {ground.codes[0][-4:]}" in page, "At any time" in page, "No end" in page) == (True, True, True)
@@ -88,6 +91,23 @@ async def test_a_card_is_looked_at_confirmed_once_and_undone(house: browser.Hous
     await clerk.get("/redeem")
     replayed = await clerk.send("/redeem/confirm", ticket=ticket)
     assert ("It was redeemed and undone since" in html.unescape(replayed.text), await ground.state()) == (True, "revealed")
+
+
+async def test_a_clerk_is_told_that_a_card_was_paid_back_meanwhile(house: browser.House, ground: tills.Ground) -> None:
+    clerk, _ = await at_work(house, ground)
+    await clerk.send("/redeem/confirm", ticket=await looked(clerk, text=ground.codes[0]))
+    back = LineBack(line_no="1", quantity=4, amount_minor=0)
+    await refund.give(brand=ground.brand, order_no="O-1", refund_no="F1", lines=[back], actor=ground.actor, now=clock.now())
+    await clerk.get("/redeem")
+    assert "Face value —" in visits.plain(clerk.page)
+    (made,) = set(re.findall(r'name="redemption" value="([^"]+)"', clerk.page))
+    # sent twice, it says the same
+    for _ in range(2):
+        await clerk.get("/redeem")
+        undone = await clerk.send("/redeem/undo", redemption=made, reason="Wrong card")
+        assert (undone.headers["location"], await ground.state()) == ("/redeem/today?done=unusable", "void")
+    await clerk.get("/redeem/today?done=unusable")
+    assert "The card cannot be used any more" in visits.plain(clerk.page)
 
 
 async def test_a_late_one_is_asked_for_and_another_s_is_none(house: browser.House, ground: tills.Ground) -> None:
@@ -159,7 +179,8 @@ async def test_every_refusal_is_said_in_words(house: browser.House, ground: till
     drawn = await digits.issue(
         brand_id=ground.brand.id, keys=ground.keys, batch=batch, number=number, store="S1", phone_end="8000", now=clock.now()
     )
-    await looked(clerk, digits=drawn, phone_end="8000")
+    # as the wallet writes them
+    await looked(clerk, digits=f" {drawn[:3]} {drawn[3:]}", phone_end=" 80 00 ")
     for _ in range(5):
         await refused(digits="000000", phone_end="0000")
     await clerk.get("/redeem")

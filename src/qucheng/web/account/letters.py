@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, get, post
+from litestar.background_tasks import BackgroundTask
 
 from qucheng.core import clock, errors, limits
 from qucheng.identity import invitation as invitations
@@ -26,15 +27,17 @@ async def forgotten(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/password/forgotten", opt=guards.page(guards.ANYBODY), status_code=200)
 async def ask(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The same answer whoever it is."""
+    """The same answer whoever it is, and as soon: a letter is written behind it."""
     login, site = (await pages.form(request)).get("login", "").strip(), sites.of(request)
     try:
         await site.limit(ASKED, subject=auth.network(request))
-        await resets.request(keys=site.keys, login=login, now=clock.now())
+        users.normalised(login)
     except (users.LoginInvalidError, limits.LimitedError, limits.LimiterDownError) as refusal:
         field = "login" if isinstance(refusal, users.LoginInvalidError) else None
         return await _refused(request, refusal, "account/forgotten.html", field, login=login, sent=False)
-    return await pages.view(request, "account/forgotten.html", login="", sent=True)
+    answer = await pages.view(request, "account/forgotten.html", login="", sent=True)
+    answer.background = BackgroundTask(resets.request, keys=site.keys, login=login, now=clock.now())
+    return answer
 
 
 @get("/password", opt=guards.page(guards.ANYBODY))

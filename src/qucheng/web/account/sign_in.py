@@ -21,6 +21,7 @@ ATTEMPTS = limits.Limit(name="sign-in", count=30, seconds=60, closed_when_down=T
 NOTICES = {
     "signed-out": n_("You are signed out."),
     "password": n_("The password is changed, and every device is signed out. Sign in with the new one."),
+    guards.ENDED: n_("You were signed out meanwhile, so nothing was sent. Sign in, and you are back at the form."),
 }
 
 

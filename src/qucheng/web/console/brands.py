@@ -107,7 +107,7 @@ async def detail(request: Request[Any, Any, Any], code: params.FromPath[str]) ->
     return await _detail(request, code, 200, people.Wanted(), ())
 
 
-@post("/brands/{code:str}/owners", opt=guards.page("brands.create"), status_code=200)
+@post("/brands/{code:str}/owners", opt=guards.page("brands.create", form=HERE), status_code=200)
 async def invite_owner(request: Request[Any, Any, Any], code: params.FromPath[str]) -> Response[Any]:
     """In the place of a first owner who did not come."""
     sent, brand = await pages.form(request), await _brand(code)

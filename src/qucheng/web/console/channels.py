@@ -11,8 +11,9 @@ from litestar.exceptions import NotFoundException
 
 from qucheng.catalog import channel, queries
 from qucheng.core import errors
-from qucheng.network import tier
+from qucheng.network import blocklist, tier
 from qucheng.web import auth, guards, pages, refusals
+from qucheng.web.console import promise
 from qucheng.web.finance import books
 from qucheng.web.texts import n_
 
@@ -76,7 +77,7 @@ async def create_channel(request: Request[Any, Any, Any]) -> Response[Any]:
     typed = _typed(await pages.form(request), "code", "name", "kind", "deviation")
     try:
         await channel.create(brand_id=await _brand(request), actor=auth.actor(request), **typed)
-    except (channel.ChannelUnfitError, channel.ChannelTakenError) as refusal:
+    except (channel.ChannelUnfitError, channel.ChannelTakenError, blocklist.PromiseError) as refusal:
         return await _channel(request, refusal.status, typed, _faults(request, refusal))
     return pages.elsewhere(f"{LIST}?done=channel")
 
@@ -100,6 +101,7 @@ async def change_channel(request: Request[Any, Any, Any], code: params.FromPath[
         channel.ChannelSoldError,
         channel.ChannelBusyError,
         channel.ChannelStaleError,
+        blocklist.PromiseError,
     ) as refusal:
         stale = isinstance(refusal, channel.ChannelStaleError)
         return await _channel(request, refusal.status, typed, _faults(request, refusal), found, stale=stale, refusal=refusal)
@@ -123,7 +125,7 @@ async def create_tier(request: Request[Any, Any, Any]) -> Response[Any]:
             rank=_number(sent, "rank"),
             actor=auth.actor(request),
         )
-    except (tier.TierUnfitError, tier.TierTakenError) as refusal:
+    except (tier.TierUnfitError, tier.TierTakenError, blocklist.PromiseError) as refusal:
         return await _tier(request, refusal.status, typed, _faults(request, refusal))
     return pages.elsewhere(f"{LIST}?done=tier")
 
@@ -147,7 +149,7 @@ async def change_tier(request: Request[Any, Any, Any], code: params.FromPath[str
             rank=_number(sent, "rank"),
             actor=auth.actor(request),
         )
-    except (tier.TierUnfitError, tier.TierStaleError) as refusal:
+    except (tier.TierUnfitError, tier.TierStaleError, blocklist.PromiseError) as refusal:
         stale = isinstance(refusal, tier.TierStaleError)
         return await _tier(request, refusal.status, typed, _faults(request, refusal), found, stale=stale)
     return pages.elsewhere(f"{LIST}?done=tier")
@@ -185,6 +187,8 @@ def _faults(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> li
     words = pages.words(request)
     if isinstance(refusal, channel.ChannelUnfitError | tier.TierUnfitError):
         return [pages.Fault(field=field, message=words.gettext(FAULTS[field])) for field in refusal.fields]
+    if isinstance(refusal, blocklist.PromiseError):
+        return [pages.Fault(field="name", message=promise.words(request, refusal.found))]
     field, told = TOLD[refusal.code]
     return [pages.Fault(field=field, message=words.gettext(told))]
 

@@ -10,9 +10,10 @@ from litestar.exceptions import NotFoundException
 from qucheng.core import clock, errors
 from qucheng.identity import policy_value
 from qucheng.insight import portal
-from qucheng.network import admission, placement, queries, standing
+from qucheng.network import admission, blocklist, placement, queries, standing
 from qucheng.network import reseller as resellers
 from qucheng.web import pages, refusals
+from qucheng.web.console import promise
 from qucheng.web.finance import facts
 from qucheng.web.portal import shown
 from qucheng.web.texts import n_
@@ -93,6 +94,7 @@ ANSWERED = (
     standing.HasBelowError,
     admission.ApplicationStateError,
     admission.FirstWaitsError,
+    blocklist.PromiseError,
 )
 
 
@@ -106,6 +108,8 @@ def fault(
     request: Request[Any, Any, Any], brand: Brand, refusal: errors.RefusedError, *, day: str = "day", code: str = "code"
 ) -> pages.Fault:
     """`day` and `code`: what the form calls the fields that say from when on, and which code."""
+    if isinstance(refusal, blocklist.PromiseError):
+        return pages.Fault(field="reason", message=promise.words(request, refusal.found))
     words, called = pages.words(request), {"day": day, "code": code}
     unfit: str | None = getattr(refusal, "field", None)
     if unfit is not None:

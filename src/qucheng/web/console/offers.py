@@ -12,9 +12,11 @@ from litestar.exceptions import NotFoundException
 
 from qucheng.campaigns import offer, offer_listing
 from qucheng.core import clock, errors
+from qucheng.network import blocklist
 from qucheng.stock import batch_listing, pool, pool_views
 from qucheng.web import auth, guards, pages, qr_codes
 from qucheng.web import site as sites
+from qucheng.web.console import promise
 from qucheng.web.finance import books, desk
 from qucheng.web.texts import n_
 
@@ -91,7 +93,7 @@ async def create(request: Request[Any, Any, Any]) -> Response[Any]:
         return await _form(request, brand, given, 422, [_fault(request, field) for field in wrong])
     try:
         made = await offer.make(brand=brand, wanted=wanted, actor=auth.actor(request), now=clock.now())
-    except (offer.OfferUnfitError, offer.OfferExistsError, pool.PoolOwnerError) as refusal:
+    except (offer.OfferUnfitError, offer.OfferExistsError, pool.PoolOwnerError, blocklist.PromiseError) as refusal:
         return await _form(request, brand, given, refusal.status, [_told(request, refusal)])
     return pages.elsewhere(f"{LIST}/{made.code}?done=made")
 
@@ -215,6 +217,8 @@ def _fault(request: Request[Any, Any, Any], field: str) -> pages.Fault:
 
 
 def _told(request: Request[Any, Any, Any], refusal: errors.RefusedError) -> pages.Fault:
+    if isinstance(refusal, blocklist.PromiseError):
+        return pages.Fault(field="name", message=promise.words(request, refusal.found))
     if isinstance(refusal, offer.OfferExistsError):
         return pages.Fault(field="code", message=pages.words(request).gettext(TAKEN))
     return _fault(request, refusal.field if isinstance(refusal, offer.OfferUnfitError) else "pool")

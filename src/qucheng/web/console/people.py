@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 from urllib import parse
@@ -21,6 +22,7 @@ from qucheng.web.texts import n_
 
 HERE, NEW = "/people", "/people/new"
 ROWS = 50
+NUMBER = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 # letters to people who have not asked for one
 LETTERS = limits.Limit(name="invitation", count=30, seconds=3600, closed_when_down=True)
 NOTICES = {
@@ -68,7 +70,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 async def show(request: Request[Any, Any, Any]) -> Response[Any]:
     brand_id, keys = home(request), sites.of(request).keys
     page = _page(request.query_params.get("page", ""))
-    reseller = request.query_params.get("reseller", "").strip() or None
+    reseller = request.query_params.get("reseller", "").replace("\0", "").strip() or None
     asked = await role_request.waiting(keys=keys, brand_id=brand_id)
     below = await queries.members(
         keys=keys, brand_id=brand_id, roles=permissions.RESELLER_ROLES, reseller=reseller, skip=(page - 1) * ROWS, most=ROWS
@@ -265,7 +267,7 @@ async def _form(
 
 
 def _page(text: str) -> int:
-    return min(int(text), 10_000) if text.isascii() and text.isdigit() and int(text[:6]) > 0 else 1
+    return min(int(text), 10_000) if NUMBER.fullmatch(text) else 1
 
 
 def _addresses(page: int, total: int, reseller: str | None) -> tuple[str | None, str | None]:

@@ -116,7 +116,7 @@ async def current(desk: Desk) -> plan_draft.Draft | None:
 
 
 def unit(desk: Desk) -> str:
-    return "元" if desk.brand.currency == "CNY" and desk.words.chinese else desk.brand.currency
+    return desk.words.unit(desk.brand.currency)
 
 
 def today(brand: Brand) -> dt.date:

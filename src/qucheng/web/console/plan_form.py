@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KINDS = ("percent", "per_unit", *plan_rates.BONUSES)
+SAID = (*KINDS, *plan_words.FORBIDDEN_KINDS)
+VOCABULARY = {"kind": SAID, "event": plan_words.EVENTS, "reads": plan_words.READS}
 FILTERS = ("sku", "category", "channel", "tier")
 BRACKETS, MOST_BRACKETS = 4, 40
 MORE = 3
@@ -35,6 +37,7 @@ SENTENCES = {
     "day": n_("Write a date such as 2026-12-01."),
     "order": n_("The first day without the rule comes after its first day with it."),
 }
+UNREADABLE = "value.invalid"
 # what the room finds
 FOUND = {
     "value.missing": n_("Fill this in."),
@@ -67,6 +70,8 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     priority: str = "0"
     starts_on: str = ""
     ends_on: str = ""
+    event: str = "order"
+    reads: str = "own"
 
     @property
     def bonus(self) -> bool:
@@ -74,14 +79,17 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def typed(sent: dict[str, str]) -> Typed:
-    """step: `kind:slab` turns the form to that kind, `more` adds rows for brackets."""
+    """step: `kind:slab` turns the form to that kind, `more` adds rows for brackets.
+
+    What the law does not allow has no field, and is kept where it is sent all the same: the linter refuses it by its name.
+    """
     plain: dict[str, str] = {name: sent[name].strip() for name in Typed.__struct_fields__ if name in sent and name != "brackets"}
     count = min(sum(1 for name in sent if name.startswith("from_")), MOST_BRACKETS)
     rows = tuple((sent.get(f"from_{number}", ""), sent.get(f"share_{number}", "")) for number in range(count))
     step = sent.get("step", "")
     kind = step.removeprefix("kind:") if step.startswith("kind:") else plain.get("kind", "percent")
     rows += (("", ""),) * ((MORE if step == "more" else 0) + max(0, BRACKETS - len(rows)))
-    return msgspec.convert({**plain, "kind": kind if kind in KINDS else "percent", "brackets": rows[:MOST_BRACKETS]}, Typed)
+    return msgspec.convert({**plain, "kind": kind if kind in SAID else "percent", "brackets": rows[:MOST_BRACKETS]}, Typed)
 
 
 def of_rule(rule: plan_words.PlanRule, *, old: str, revision: str) -> Typed:
@@ -105,6 +113,15 @@ def of_rule(rule: plan_words.PlanRule, *, old: str, revision: str) -> Typed:
     )
 
 
+def unknown(sent: Mapping[str, str], words: texts.Texts) -> list[pages.Fault]:
+    """What was sent instead of a word of a rule, and is not taken for another."""
+    return [
+        pages.Fault(field=name, message=words.gettext(FOUND[UNREADABLE]))
+        for name, known in VOCABULARY.items()
+        if sent.get(name, "").strip() not in ("", *known)
+    ]
+
+
 def read(given: Typed, *, decimals: int, words: texts.Texts) -> tuple[plan_words.RuleText, list[pages.Fault]]:
     """With what is wrong of itself; whether there is such a SKU, or whether the code is free, is for the room."""
     faults: list[pages.Fault] = []
@@ -114,9 +131,9 @@ def read(given: Typed, *, decimals: int, words: texts.Texts) -> tuple[plan_words
 
     if CODE.fullmatch(given.code) is None:
         wrong("code", "code")
-    if not given.bonus and given.level not in {"1", "2", "3"}:
+    if given.kind in KINDS and not given.bonus and given.level not in {"1", "2", "3"}:
         wrong("level", "level")
-    rate, fault = _rate(given, decimals)
+    rate, fault = _rate(given, decimals) if given.kind in KINDS else (given.rate, None)
     if fault is not None:
         wrong(rate_field(given), fault)
     if PRIORITY.fullmatch(given.priority or "0") is None:
@@ -157,8 +174,8 @@ def _text(given: Typed, rate: str) -> plan_words.RuleText:
         priority=given.priority or "0",
         starts_on=given.starts_on,
         ends_on=given.ends_on,
-        event="order",
-        reads="own",
+        event=given.event or "order",
+        reads=given.reads or "own",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from qucheng.web.finance import facts
 from qucheng.web.texts import n_
 
 RULE = "/plans/draft/rule"
+REVISION = re.compile("[0-9]{1,9}")
 KIND_HINTS = {
     "percent": n_("A share of each sale, to whoever earns on it."),
     "per_unit": n_("The same money for each unit sold, whatever it cost."),
@@ -62,6 +64,7 @@ async def save(request: Request[Any, Any, Any]) -> Response[Any]:
     if sent.get("step", "").startswith(("kind:", "more")):
         return await _form(request, desk, given, 200)
     text, faults = plan_form.read(given, decimals=desk.brand.decimals, words=desk.words)
+    faults += plan_form.unknown(sent, desk.words)
     if faults:
         return await _form(request, desk, given, 422, faults)
     try:
@@ -87,7 +90,7 @@ async def _kept(
     if not given.old:
         await plan_draft.add(brand=desk.brand, number=number, text=text, actor=actor, now=now)
         return
-    revision = int(given.revision) if given.revision.isascii() and given.revision.isdigit() else 0
+    revision = int(given.revision) if REVISION.fullmatch(given.revision) else 0
     await plan_draft.change(brand=desk.brand, number=number, code=given.old, revision=revision, text=text, actor=actor, now=now)
 
 
@@ -131,7 +134,7 @@ async def _form(
         against=against,
         choices=desk.choices,
         kinds=[(kind, words.gettext(plan_told.KINDS[kind])) for kind in plan_form.KINDS],
-        kind_hint=words.gettext(KIND_HINTS[given.kind]),
+        kind_hint=words.gettext(KIND_HINTS.get(given.kind) or next(iter(KIND_HINTS.values()))),
         levels=[(level, words.gettext(plan_told.LEVELS[level])) for level in levels],
         bases=[(basis, words.gettext(plan_told.BASES_CHOSEN[basis])) for basis in plan_form.bases(given.kind)],
     )

@@ -27,7 +27,6 @@ NOTICES = {
 }
 NO_IMAGE = n_("An image is a PNG, JPEG or WebP of at most 1 MB and 4,096 pixels a side.")
 STALE = n_("Somebody else changed the product meanwhile. It is shown as it is now; nothing was done.")
-SUBMITTED = n_("The draft of the price book is submitted: it can be changed when it was decided or taken back.")
 IMAGE_HEADERS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",

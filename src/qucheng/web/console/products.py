@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from qucheng.catalog import bulk, queries, rules, sku_export
 from qucheng.commission import sku_plan
 from qucheng.core import clock, exports
 from qucheng.identity.brand import Brand
-from qucheng.web import auth, guards, pages
+from qucheng.web import auth, guards, pages, texts
 from qucheng.web.console import product_words
 from qucheng.web.finance import books, desk
 from qucheng.web.texts import n_
@@ -34,6 +35,7 @@ UNFIT = {
     "deed": n_("Choose what is to be done."),
 }
 CHOSEN = "sku_"
+CHANGED = re.compile(r"([0-9]{1,6})-([0-9]{1,6})", re.ASCII)
 
 
 @get(LIST, opt=guards.page("catalog.read"))
@@ -152,12 +154,10 @@ def _number(asked: dict[str, str]) -> int:
 
 def _changed(given: str) -> tuple[int, int] | None:
     """How many were changed, of how many."""
-    changed, _, chosen = given.partition("-")
-    return (
-        (int(changed), int(chosen)) if changed.isascii() and chosen.isascii() and changed.isdigit() and chosen.isdigit() else None
-    )
+    found = CHANGED.fullmatch(given)
+    return (int(found[1]), int(found[2])) if found else None
 
 
-def unit(brand: Brand, language: str) -> str:
+def unit(brand: Brand, language: texts.Language) -> str:
     """Of amounts, in the head of a column."""
-    return "元" if brand.currency == "CNY" and language == "zh-CN" else brand.currency
+    return texts.texts(language).unit(brand.currency)

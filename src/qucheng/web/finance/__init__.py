@@ -39,6 +39,7 @@ ROUTES: tuple[Any, ...] = (
     statements.as_csv,
     statements.export,
     statements.show,
+    statements.draft,
     documents.take,
     approvals.listing,
     approvals.show,

@@ -34,6 +34,7 @@ FAULTS = {
     "reference.missing": n_("An adjustment refers to an order or a statement. Write its number."),
     "reference.unknown": n_("The reseller has no order and no statement of this number."),
     "note.missing": n_("Where the reason is something else, the note says what for."),
+    "text.promise": n_("This promises income. Say what is paid for, not what can be earned."),
     "note.invalid": n_("A note has at most 200 characters, and no other signs than those of a text."),
 }
 

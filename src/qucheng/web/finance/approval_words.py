@@ -59,7 +59,7 @@ LABELS_OF = {
     "plan.publish": {"version": n_("Plan")},
     "prices.publish": {
         "version": n_("Version"),
-        "name": n_("Name"),
+        "name": n_("Name of the version"),
         "effective_on": n_("Takes effect on"),
         "changes": n_("Number of changes"),
         "based_on": n_("Made from version"),

@@ -15,6 +15,7 @@ from litestar.response import Stream
 
 from qucheng.core import audit, exports
 from qucheng.identity import trail
+from qucheng.identity import user as users
 from qucheng.web import auth, guards, pages, texts
 from qucheng.web import site as sites
 from qucheng.web.finance import books
@@ -77,7 +78,7 @@ async def _view(
         "finance/audit.html",
         page=found,
         here=path,
-        changes={record.id: _changes(record) for record in found.records},
+        changes={record.id: _changes(record, found.names) for record in found.records},
         chain=await trail.chain(brand_id=brand_id),
         longest_chain=trail.CHAINED_AT_ONCE,
         actions=actions,
@@ -158,17 +159,19 @@ def _uuid(text: str | None) -> uuid.UUID | None:
         return None
 
 
-def _changes(record: audit.Record) -> list[Change]:
+def _changes(record: audit.Record, people: dict[uuid.UUID, users.User]) -> list[Change]:
+    """Whom it is about stands there by name and login; the file has the id."""
+    known = {str(each.id): f"{each.name} · {each.login}" for each in people.values()}
     before, after = (value if isinstance(value, dict) else {} for value in (record.before, record.after))
     return [
-        Change(name=name, before=_plain(before.get(name)), after=_plain(after.get(name)))
+        Change(name=name, before=_plain(before.get(name), known), after=_plain(after.get(name), known))
         for name in sorted({**before, **after})
         if before.get(name) != after.get(name)
     ]
 
 
-def _plain(value: object) -> str | None:
+def _plain(value: object, known: dict[str, str]) -> str | None:
     if value is None:
         return None
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    shown = known.get(value, value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 EXPORTS = "/exports"
 LONGEST_TEXT = 80
+FIRST_YEAR, LAST_YEAR = 1900, 2199
 MONTH = re.compile(r"((?:19|2[01])[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -55,14 +56,16 @@ def month(text: str | None) -> dt.date | None:
 
 
 def day(text: str | None) -> dt.date | None:
+    """None for what is no day of these centuries: the last one that there is means never, to the database."""
     try:
-        return dt.date.fromisoformat(text or "")
+        found = dt.date.fromisoformat(text or "")
     except ValueError:
         return None
+    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
 def text(given: str | None) -> str | None:
-    return (given or "").strip()[:LONGEST_TEXT] or None
+    return "".join(letter for letter in given or "" if letter.isprintable()).strip()[:LONGEST_TEXT] or None
 
 
 def address(path: str, kept: dict[str, str], **more: str) -> str:

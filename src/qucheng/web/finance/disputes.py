@@ -11,8 +11,10 @@ from litestar.exceptions import NotFoundException
 
 from qucheng.identity.brand import Brand
 from qucheng.insight import explain, explain_words
+from qucheng.network import blocklist
 from qucheng.settlement import adjustment_queries, dispute
 from qucheng.web import auth, guards, pages, refusals
+from qucheng.web.console import promise
 from qucheng.web.finance import books, desk
 from qucheng.web.texts import n_
 
@@ -62,6 +64,9 @@ async def reject(request: Request[Any, Any, Any], dispute_id: params.FromPath[uu
         raise NotFoundException from None
     except dispute.DisputeReasonError as refusal:
         fault = pages.Fault(field="answer", message=refusals.sentence(refusal, pages.words(request)))
+        return await _page(request, dispute_id, status=refusal.status, answer=answer, faults=[fault])
+    except blocklist.PromiseError as refusal:
+        fault = pages.Fault(field="answer", message=promise.words(request, refusal.found))
         return await _page(request, dispute_id, status=refusal.status, answer=answer, faults=[fault])
     except dispute.DisputeStateError as refusal:
         fault = pages.Fault(message=refusals.sentence(refusal, pages.words(request)))

@@ -127,6 +127,11 @@ REQUESTS = {
     "run.issue": n_("Issuing a run"),
     "adjustment.add": n_("An adjustment"),
     "role.grant": n_("A role for somebody"),
+    "plan.publish": n_("A commission plan"),
+    "prices.publish": n_("A version of the price book"),
+    "policy.opinion": n_("A lawyer's opinion"),
+    "policy.tighten": n_("Tighter limits"),
+    "redemption.reverse": n_("A redemption to be taken back"),
 }
 FLAGS = {
     "order.capped": n_("past the cap on commissions"),

@@ -117,7 +117,8 @@ def _offers(allowed: frozenset[str], view: View) -> frozenset[str]:
     drafted = view.state in {"computed", "checked", "differs"}
     unpublished = view.state == "issued" and not view.rendering
     wanted: dict[str, tuple[str, Any]] = {
-        "check": ("runs.check", drafted or view.run.state == "issued"),
+        # what was accrued while a request waits is looked at, or nobody could allow it
+        "check": ("runs.check", drafted or view.run.state == "issued" or (view.state == "waiting" and view.stale)),
         "compute": ("runs.compute", drafted),
         "discard": ("runs.discard", drafted),
         "request": ("runs.issue.request", view.state == "checked"),

@@ -10,7 +10,7 @@ from litestar import Request, Response, get, params, post
 from qucheng.core import clock, errors, task
 from qucheng.settlement import advance, period, queries, run
 from qucheng.web import auth, guards, pages, refusals
-from qucheng.web.finance import facts, run_view
+from qucheng.web.finance import books, facts, run_view
 
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
@@ -39,9 +39,8 @@ async def computing(request: Request[Any, Any, Any]) -> Response[Any]:
 async def compute(request: Request[Any, Any, Any]) -> Response[Any]:
     """Asked for twice, it is computed once: the task that waits is the one."""
     brand, sent, words = await facts.brand(request), await pages.form(request), pages.words(request)
-    try:
-        starts_on = run.month(sent.get("month", ""))
-    except ValueError:
+    starts_on = books.month(sent.get("month"))
+    if starts_on is None:
         return await _listing(request, brand, 422, [pages.Fault(message=words.gettext("This is no month."))])
     try:
         await advance.request_draft(brand=brand, starts_on=starts_on, actor=auth.actor(request), now=clock.now())

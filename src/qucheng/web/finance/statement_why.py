@@ -99,8 +99,11 @@ def _share(words: texts.Texts, brand: Brand, share: statement_rows.Share) -> tup
     return (*terms, Term("=", words.gettext("Commission"), _amount(brand, result), level, result=True))
 
 
-async def _row(words: texts.Texts, brand: Brand, statement: Statement, row: statement_rows.Row) -> Why:
+async def _row(words: texts.Texts, brand: Brand, statement: Statement, row: statement_rows.Row) -> Why | None:
+    """None for a bonus of a draft: it comes to be when it is issued."""
     code = row.code
+    if row.kind == "bonus" and statement.draft is not None:
+        return None
     if row.kind == "bonus":
         code = f"bonus/{statement.reseller}/{row.rule}/{row.of_period:%Y-%m}/{statement.period:%Y-%m}"
     life = await explain.explain(brand=brand, entry=code)

@@ -11,7 +11,7 @@ from litestar.response import Stream
 from qucheng.core import clock, exports, money
 from qucheng.settlement import queries, run, statement_export, statement_rows
 from qucheng.web import auth, guards, pages
-from qucheng.web.finance import facts, run_view, statement_why
+from qucheng.web.finance import desk, facts, run_view, statement_why
 
 if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
@@ -75,8 +75,27 @@ async def export(request: Request[Any, Any, Any]) -> Response[Any]:
 @get("/statements/{statement_no:str}", opt=guards.page("statements.read"))
 async def show(request: Request[Any, Any, Any], statement_no: params.FromPath[str]) -> Response[Any]:
     """group: how its sales are summed up; why: an article or a row that is explained."""
-    brand, words, page = await facts.brand(request), pages.words(request), facts.page_of(request)
+    brand = await facts.brand(request)
     statement = await queries.statement(brand=brand, statement_no=statement_no)
+    return await _page(request, brand, statement, await _flow(request, brand, statement))
+
+
+@get("/runs/{code:str}/statements/{number:int}", opt=guards.page("runs.read"))
+async def draft(request: Request[Any, Any, Any], code: params.FromPath[str], number: params.FromPath[int]) -> Response[Any]:
+    """One that a run has computed, before it is issued. Afterwards it is the statement; of a discarded run nothing is left."""
+    brand, chosen = await run_view.of_code(request, code)
+    if chosen.state == "discarded":
+        return pages.elsewhere(f"/runs/{run.code_of(brand, chosen)}")
+    if chosen.state != "computed":
+        return pages.elsewhere(f"{STATEMENTS}/{brand.code}-{chosen.period:%Y%m}-{number:06d}")
+    statement = await queries.draft(brand=brand, period=chosen.period, run=chosen.number, number=number)
+    return await _page(request, brand, statement, await run_view.of(request, brand, chosen))
+
+
+async def _page(
+    request: Request[Any, Any, Any], brand: Brand, statement: queries.Statement, flow: run_view.View | None
+) -> Response[Any]:
+    words, page = pages.words(request), facts.page_of(request)
     asked, address = request.query_params, facts.link(request)
     group = asked.get("group", "") if asked.get("group") in GROUPS else GROUPS[0]
     values = await _lines(request, brand, statement, group, page)
@@ -90,13 +109,13 @@ async def show(request: Request[Any, Any, Any], statement_no: params.FromPath[st
         month=facts.month(words, statement.period),
         last_day=clock.month_after(statement.period) - dt.timedelta(days=1),
         statement=statement,
-        flow=await _flow(request, brand, statement),
+        flow=flow,
         group=group,
         rate=statement_why.rate,
         kind=asked.get("kind", ""),
         bonuses=await statement_rows.rows(brand=brand, statement=statement, kind="bonus", size=statement_rows.LISTED),
         adjustments=adjusted,
-        files=await queries.files(brand=brand, statement=statement),
+        files=await queries.files(brand=brand, statement=statement) if statement.draft is None else [],
         names=await facts.names(request, people),
         link=address,
         **values,
@@ -108,14 +127,14 @@ async def _lines(
 ) -> dict[str, Any]:
     """The rows or sums of one page, and the explanation that is open."""
     asked, address = request.query_params, facts.link(request)
-    why = await statement_why.of(request, brand, statement, asked.get("why", ""), group)
+    why = await statement_why.of(request, brand, statement, desk.text(asked.get("why")), group)
     at: dict[str, Any] = {"brand": brand, "statement": statement, "page": page}
     rows: statement_rows.Rows | None = None
     sums: statement_rows.Sums | None = None
     if group == "order":
         only: Literal["reversal"] | None = "reversal" if asked.get("kind") == "reversal" else None
         day = _day(asked.get("day", ""))
-        rows = await statement_rows.rows(**at, kind=only, sku=asked.get("sku") or None, day=day, sales_only=True)
+        rows = await statement_rows.rows(**at, kind=only, sku=desk.text(asked.get("sku")) or None, day=day, sales_only=True)
     else:
         sums = await (statement_rows.by_day(**at) if group == "day" else statement_rows.by_article(**at))
     count = rows.count if rows is not None else sums.count if sums is not None else 0

@@ -118,8 +118,10 @@ async def _page(
 ) -> Response[Any]:
     now, words = clock.now(), pages.words(request)
     found = await quote.listing(brand_id=own.brand.id, reseller=own.reseller, at=now, most=MOST)
-    channels = {offer.channel: offer.channel_name for offer in found.rows}
-    skus = {offer.sku: offer.name for offer in found.rows}
+    # in a wholesale channel the reseller itself is the buyer
+    sold = [offer for offer in found.rows if offer.channel_kind == "agency"]
+    channels = {offer.channel: offer.channel_name for offer in sold}
+    skus = {offer.sku: offer.name for offer in sold}
     return await shown.view(
         request,
         "links.html",

@@ -93,6 +93,9 @@ async def sell(request: Request[Any, Any, Any]) -> Response[Any]:
     if sent.get("step") == "change":
         return await _form(request, own, given)
     asked = _asked(given)
+    fits = 0 < asked.quantity <= manual_sale.MOST_UNITS
+    if wrong := selling_words.unfit(request, own.brand, given, fits=fits, quantity=manual_sale.QuantityError.code):
+        return await _form(request, own, given, 422, wrong)
     try:
         if sent.get("step") == "sell":
             made = await _sold(request, own, asked)
@@ -222,8 +225,6 @@ async def _confirmation(
     """Raises what stands against it."""
     called = phone.normalised(asked.phone, region=phone.region(own.brand.currency))
     address = mail_address.normalised(asked.email) if asked.email else ""
-    if not 0 < asked.quantity <= manual_sale.MOST_UNITS:
-        raise manual_sale.QuantityError(given["quantity"])
     if (await sales_setting.read(brand_id=own.brand.id, reseller=own.reseller)).manual_sale == "off":
         raise manual_sale.ManualOffError(own.brand.code)
     priced = await quote.resolve(
@@ -239,7 +240,7 @@ async def _confirmation(
         "sell_confirm.html",
         own,
         status=refusal.status if refusal is not None else 200,
-        given={**given, "phone": called, "email": address, "unit": str(priced.unit_minor)},
+        given={**given, "unit": str(priced.unit_minor)},
         masked=" · ".join([phone.masked(called), *([mail_address.masked(address)] if address else [])]),
         offer=offer,
         in_stock=await _in_stock(own, offer),

@@ -78,7 +78,7 @@ def symbol(brand: Brand, words: texts.Texts) -> str:
 
 
 def unit(brand: Brand, words: texts.Texts) -> str:
-    return "元" if brand.currency == "CNY" and words.chinese else brand.currency
+    return words.unit(brand.currency)
 
 
 def percent(ppm: int) -> str:

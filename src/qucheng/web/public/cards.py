@@ -76,11 +76,9 @@ async def messages(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 async def _link(request: Request[Any, Any, Any], token: str) -> Link:
+    """Raises LinkUnknownError, of which the buyer is told what to do."""
     await sites.of(request).limit(LOOKS, subject=auth.network(request))
-    try:
-        return await delivery_link.find(token=token[:LONGEST], now=clock.now())
-    except delivery_link.LinkUnknownError:
-        raise NotFoundException from None
+    return await delivery_link.find(token=token[:LONGEST], now=clock.now())
 
 
 async def _view(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, get, params, post
-from litestar.exceptions import NotFoundException
 
 from qucheng.catalog import price_errors, quote, shelf
 from qucheng.core import clock, limits, mail_address, payment_port, phone
@@ -69,8 +68,14 @@ async def order(request: Request[Any, Any, Any], code: params.FromPath[str]) -> 
     """Sent twice it is one order; the payer goes on to where it is paid."""
     behind, sent, site = await _behind(code), await pages.form(request), sites.of(request)
     given = {name: shown.typed(sent.get(name)) for name in ("sku", "quantity", "phone", "email", "order_no")}
+    quantity = int(given["quantity"]) if given["quantity"].isdecimal() and len(given["quantity"]) < len("10000") else 0
     try:
         await site.limit(SENT, subject=auth.network(request))
+        wrong = selling_words.unfit(
+            request, behind.brand, given, fits=0 < quantity <= payment.MOST_UNITS, quantity=payment.QuantityError.code
+        )
+        if wrong and behind.offers:
+            return await _form(request, behind, given, 422, wrong)
         called = phone.normalised(given["phone"], region=phone.region(behind.brand.currency))
         await site.limit(PHONES, subject=site.keys.fingerprint(called, of="order-page.phone").hex())
         made = await payment.open_payment(
@@ -78,7 +83,7 @@ async def order(request: Request[Any, Any, Any], code: params.FromPath[str]) -> 
             link=behind.link,
             order_no=given["order_no"],
             sku=given["sku"],
-            quantity=int(given["quantity"]) if given["quantity"].isdecimal() and len(given["quantity"]) < len("10000") else 0,
+            quantity=quantity,
             number=called,
             email=given["email"],
             locale=pages.language_of(request),
@@ -182,11 +187,8 @@ async def _on(request: Request[Any, Any, Any], behind: Behind, made: payment.Pay
 
 
 async def _behind(code: str) -> Behind:
-    """A code that is nobody's is not there; a link that is closed says so."""
-    try:
-        brand_id, link = await sales_link.named(code)
-    except sales_link.LinkUnknownError:
-        raise NotFoundException from None
+    """A link that is closed says so. Raises LinkUnknownError for a code that is nobody's."""
+    brand_id, link = await sales_link.named(code)
     brand = await brands.read(brand_id)
     return Behind(brand=brand, link=link, offers=await _offers(brand, link, link.sku) if link.open(clock.now()) else [])
 
@@ -195,18 +197,18 @@ async def _offers(brand: Brand, link: Link, sku: str | None) -> list[quote.Offer
     found = await quote.listing(
         brand_id=brand.id, reseller=link.reseller, at=clock.now(), skus=[sku] if sku else None, most=1 if sku else MOST
     )
-    return [offer for offer in found.rows if offer.channel == link.channel]
+    return [offer for offer in found.rows if offer.channel == link.channel and offer.channel_kind == "agency"]
 
 
 async def _found(code: str, payment_id: uuid.UUID) -> tuple[Brand, Link, payment.Payment]:
-    """Only behind the link that it was made with."""
+    """Only behind the link that it was made with. Raises LinkUnknownError, whichever of the two is not there."""
+    brand_id, link = await sales_link.named(code)
     try:
-        brand_id, link = await sales_link.named(code)
         found = await payment.read(brand_id=brand_id, payment=payment_id)
-    except (sales_link.LinkUnknownError, payment.PaymentUnknownError):
-        raise NotFoundException from None
-    if found.link != link.id:
-        raise NotFoundException
+    except payment.PaymentUnknownError:
+        found = None
+    if found is None or found.link != link.id:
+        raise sales_link.LinkUnknownError("There is no such order behind this link.")
     return await brands.read(brand_id), link, found
 
 

@@ -104,7 +104,8 @@ _MISSING = {"text": NOTHING, "digits": SIX, "phone_end": FOUR}
 def _presented(sent: dict[str, str]) -> redemption.Presented | str:
     """The field that is wrong, where it is none. A scanner types the text of a moving code into the field for codes."""
     if "digits" in sent:
-        entered, phone_end = sent["digits"].strip(), sent.get("phone_end", "").strip()
+        # the wallet writes them in two halves
+        entered, phone_end = "".join(sent["digits"].split()), "".join(sent.get("phone_end", "").split())
         if not DIGITS.fullmatch(entered):
             return "digits"
         return (

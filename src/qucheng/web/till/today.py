@@ -23,6 +23,7 @@ REASON = n_("Say why.")
 # of the answers of the room; a person's word is asked for by its own button
 NOTICES = {
     "undone": n_("It is taken back. The card can be used again."),
+    "unusable": n_("It is taken back. The card cannot be used any more: it was paid back or stopped meanwhile."),
     "late": n_("Its five minutes are over. Ask for its reversal below."),
     "nothing": n_("Nothing was redeemed with it, so there is nothing to take back."),
     "asked": n_("The request waits for somebody else's decision."),
@@ -51,7 +52,8 @@ async def undo(request: Request[Any, Any, Any]) -> Response[Any]:
         )
     except (reversal.NoTerminalError, redemption.RedemptionUnknownError, reversal.CardChangedError) as refusal:
         return await _told(request, brand, refusal)
-    return pages.elsewhere(f"{HERE}?done={outcome.result}")
+    done = "unusable" if outcome.result == "undone" and not outcome.usable else outcome.result
+    return pages.elsewhere(f"{HERE}?done={done}")
 
 
 @post("/redeem/ask", opt=guards.page("redemptions.make", form=HERE), status_code=200)
@@ -104,6 +106,6 @@ async def _view(
         most=till_record.MOST,
         faults=faults,
         notice=pages.words(request).gettext(done) if done else None,
-        late=request.query_params.get("done") == "late",
+        late=request.query_params.get("done") in {"late", "unusable"},
         **redeem.amounts(request, brand),
     )
