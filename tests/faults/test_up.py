@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from tests import serving
 
@@ -16,7 +18,6 @@ from qucheng.core.embedded import postgres, valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 UP = ("up", "--no-demo")
 
@@ -65,6 +66,10 @@ def test_what_is_killed_comes_back_and_a_stop_leaves_nothing(var: Path) -> None:
         up.wait_for("/readyz", 200)
         children = Children(var)
         first = children.after({})
+        # the worker, which does not listen, knows what its letters lead to
+        if sys.platform == "linux":
+            told = Path(f"/proc/{first['worker']}/environ").read_bytes().split(b"\0")
+            assert f"QUCHENG_LOCAL_URL=http://127.0.0.1:{up.port}".encode() in told
         for pid in first.values():
             os.kill(pid, signal.SIGKILL)
         second = children.after(first)
@@ -105,11 +110,19 @@ def test_a_stop_while_the_demo_is_settled_stops_the_servers_too(var: Path) -> No
     assert (postgres.running(var), valkey.running(var)) == (None, None)
 
 
-def test_a_server_that_it_found_running_stays(var: Path) -> None:
+def test_its_address_is_told_when_somebody_answers_there_and_a_server_that_it_found_running_stays(var: Path) -> None:
     url = postgres.ensure(var)
-    with serving.web(var, *UP) as up:
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(timeout=40) == 0
+    here = f"http://127.0.0.1:{serving.free_port()}"
+    command = [sys.executable, "-m", "qucheng.cli", *UP, "--port", here.rpartition(":")[2]]
+    with subprocess.Popen(command, env=serving.environment(var), stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        said = [up.stdout.readline(), up.stdout.readline()]
+        answered = httpx.get(f"{here}/healthz", timeout=serving.LONG, trust_env=False).status_code
+        up.send_signal(signal.SIGTERM)
+        left, _ = up.communicate(timeout=60)
+    assert said == ["web and worker are starting\n", f"渠成 is at {here}; Ctrl-C stops it\n"]
+    assert answered == 200
+    assert (up.returncode, left) == (0, "stopped\n")
     assert (postgres.running(var), valkey.running(var)) == (int(url.rsplit(":", 1)[1].split("/")[0]), None)
 
 
