@@ -58,6 +58,7 @@ async def test_killed_at_every_crash_point(at: Site, point: str) -> None:
     assert await books.seen(brand, "SELECT count(*) FROM audit_record WHERE action = 'upload.judge'") == [(1,)]
 
 
+@pytest.mark.long
 async def test_without_the_sweep_a_delivery_stays_undone(at: Site) -> None:
     """The control: nobody looks for what a killed worker held."""
     brand = await at.brand()

@@ -67,6 +67,7 @@ async def test_without_the_time_limit_the_batch_would_hang(at: Site) -> None:
     await _over(at, brand)
 
 
+@pytest.mark.long
 async def test_without_the_memory_limit_the_hunger_would_be_fed(at: Site) -> None:
     brand = await at.brand()
     at.worker(RENDERER + "hungry_unlimited")
@@ -75,6 +76,7 @@ async def test_without_the_memory_limit_the_hunger_would_be_fed(at: Site) -> Non
     await at.whole(brand)
 
 
+@pytest.mark.long
 async def test_without_processes_of_its_own_a_crash_would_end_the_worker(at: Site) -> None:
     brand = await at.brand()
     worker = at.worker(RENDERER + "crashing_in_the_worker")

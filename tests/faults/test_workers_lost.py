@@ -36,7 +36,7 @@ async def test_killed_at_every_crash_point(at: Site, point: str) -> None:
     await at.whole(brand)
 
 
-@pytest.mark.parametrize("point", ["run.batch", "document.written"])
+@pytest.mark.parametrize("point", [pytest.param("run.batch", marks=pytest.mark.long), "document.written"])
 async def test_without_the_sweep_what_a_killed_worker_held_stays_undone(at: Site, point: str) -> None:
     brand = await at.brand()
     await site.asked(brand)

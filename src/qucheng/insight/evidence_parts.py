@@ -273,8 +273,8 @@ def _watched(money: Callable[[str], str]) -> list[Part]:
                 CASE WHEN l.whole > 0 THEN div(l.own * 1000000, l.whole) END AS share_ppm
                 FROM (SELECT date_trunc('month', paid_on) AS month, reseller, count(*) AS lines, sum(net_minor) AS whole, count(*) FILTER (WHERE self_purchase) AS own_lines,
                              coalesce(sum(net_minor) FILTER (WHERE self_purchase), 0) AS own FROM pack_line GROUP BY 1, 2) l ORDER BY l.month, l.reseller""",
-            en="How much of what each sold in a month went to itself or to those above it: that earns nothing, and more than 300000 parts per million is reviewed.",
-            zh="每名分销商每月自购占比：自购不计酬，超过 300000 ppm（30%）须复核。",
+            en="How much of what each sold in a month went to itself or to those above it: that earns nothing, and more than 30 % is reviewed.",
+            zh="每名分销商每月自购占比：自购不计酬，超过 30% 须复核。",
         ),
         Part(
             name="refused.csv",

@@ -22,6 +22,8 @@ from qucheng.web import assets, auth, csrf, guards, navigation, texts
 from qucheng.web import site as sites
 
 if TYPE_CHECKING:
+    import uuid
+
     from litestar import Request
     from litestar.connection import ASGIConnection
 
@@ -51,6 +53,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Who is signed in, as the head of a page shows it. place: the role's brand; roles: how many there are to choose from."""
 
+    id: uuid.UUID
     name: str
     login: str
     role: str | None
@@ -213,6 +216,7 @@ async def _person(request: Request[Any, Any, Any]) -> Person | None:
         (each for each in roles if (each.brand_id, each.role, each.reseller) == (who.brand_id, who.role, who.reseller)), None
     )
     return Person(
+        id=who.user_id,
         name=user.name,
         login=user.login,
         role=who.role,
