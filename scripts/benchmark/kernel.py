@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 BRAND_SQL = Path(__file__).with_name("kernel_brand.sql")
 STARTS_ON, DAYS = dt.date(2026, 1, 1), 90
 THROUGH = dt.date(2026, 5, 1)  # the last month in which anything matures
-ENTRIES = ("accrual", "reversal", "bonus")
+ENTRIES = ("accrual", "reversal_version", "bonus")
 MEMBERSHIP = ("statement_accrual", "statement_reversal")
 REFERRED_TO = "order_line, reseller, rule, refund, accrual, statement"
 WORK_MEMORY = "SET LOCAL work_mem = '256MB'"
@@ -48,7 +48,7 @@ COSTS = """SELECT (SELECT count(*) FROM pg_constraint WHERE conrelid = $1::text:
                   (SELECT count(*) FROM pg_index WHERE indrelid = $1::text::regclass) AS indexes,
                   (SELECT count(*) FROM pg_policy WHERE polrelid = $1::text::regclass) AS policies,
                   (SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::text::regclass AND tgname NOT LIKE 'RI\\_ConstraintTrigger\\_a%'
-                   AND tgname <> 'bonus_in_time' AND tgname NOT LIKE '%\\_membership') AS triggers"""
+                   AND tgname NOT IN ('bonus_in_time', 'reversal_version_open') AND tgname NOT LIKE '%\\_membership') AS triggers"""
 END_OF_STATEMENT = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\$\$.*?\$\$|(;)", re.DOTALL)
 EXPLAINED = re.compile(r"\s*(?:INSERT|CREATE TEMP TABLE \w+ ON COMMIT DROP AS)\b")
 
@@ -225,7 +225,7 @@ async def make_twin(owner: asyncpg.Connection, table: str) -> None:
     for row in await owner.fetch(
         "SELECT pg_get_triggerdef(oid) AS meaning FROM pg_trigger WHERE tgrelid = $1::text::regclass AND NOT tgisinternal"
         # these ask for the statement's own transaction, which a copy can't meet; without them the yardstick is the quicker
-        " AND tgname <> 'bonus_in_time' AND tgname NOT LIKE '%\\_membership'",
+        " AND tgname NOT IN ('bonus_in_time', 'reversal_version_open') AND tgname NOT LIKE '%\\_membership'",
         table,
     ):
         await owner.execute(re.sub(rf" ON (?:public\.)?{table} ", f" ON {twin} ", row["meaning"]))

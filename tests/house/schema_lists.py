@@ -105,7 +105,7 @@ NULLABLE_REFERENCES = {
 
 APPEND_ONLY = (
     "accrual",
-    "reversal",
+    "reversal_version",
     "bonus",
     "adjustment",
     "statement",

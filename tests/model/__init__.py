@@ -39,6 +39,7 @@ class Result:
     rows: dict[str, int]  # data rows by file, without .csv
     duplicates: dict[str, int]
     brand: Brand
+    plan: Plan
     lines: list[tuple[Line, list[Refund]]]
     statements: list[Statement]
 
@@ -151,6 +152,7 @@ def settle(bundle: Path, through: str) -> Result:
         rows=dict(book.rows),
         duplicates=dict(book.duplicates),
         brand=made,
+        plan=plan,
         lines=lines,
         statements=statements,
     )

@@ -14,6 +14,7 @@ from tests.races import duel
 
 from qucheng.bundle import importing, progress
 from qucheng.commission import accrual
+from qucheng.core import db
 from qucheng.settlement import period
 
 if TYPE_CHECKING:
@@ -101,6 +102,40 @@ async def test_a_settlement_waits_for_one_that_is_under_way(brand: Brand, folder
     assert await books.seen(brand, "SELECT count(*) FROM statement") == [(2,)]
 
 
+async def test_a_late_refund_waits_for_statements_under_way_and_leaves_them_as_they_are(
+    workspace: books.Workspace, tmp_path: Path
+) -> None:
+    """F1 is of an earlier day than F2, which is being put on a statement while F1 is accrued. Unless it waited, F2 would change."""
+    assert workspace
+    sale = "O1,1,2026-03-02T10:00:00,R1,web,card,3,10.00,0,"
+    given = [f"F{number},O1,1,2026-03-1{number}T10:00:00,1,3.33" for number in (1, 2)]
+    rules = ["OWN,percent,1,,,,,net,0.125,0,,"]
+    folder = books.write(tmp_path / "1", code=f"r-{uuid.uuid4().hex[:12]}", rules=rules, orders=[sale], refunds=given[1:])
+    brand = await books.found(folder)
+    await books.take_in(brand, folder)
+    (folder / "refunds.csv").write_text("\n".join([",".join(books.COLUMNS["refunds"]), *given, ""]), encoding="utf-8")
+    await importing.take_in(folder=folder, brand=brand, now=books.NOW, progress=books.QUIET)
+    settled, go_on = asyncio.Event(), asyncio.Event()
+
+    async def settle_and_hold() -> None:
+        async with db.atomic(brand.id):
+            await period.settle(brand=brand, starts_on=MARCH, now=books.NOW)
+            settled.set()
+            await go_on.wait()
+
+    settling = asyncio.create_task(settle_and_hold())
+    await settled.wait()
+    accruing = asyncio.create_task(accrual.accrue(brand_id=brand.id, now=books.NOW))
+    await asyncio.sleep(0.5)
+    assert not accruing.done()
+    go_on.set()
+    await asyncio.gather(settling, accruing)
+    assert await books.seen(brand, "SELECT refund_no, basis_value, amount_minor FROM reversal ORDER BY 1") == [
+        ("F1", 334, -41), ("F2", 667, -42),
+    ]  # fmt: skip
+    assert await books.seen(brand, "SELECT refund_no, period FROM statement_reversal") == [("F2", MARCH)]
+
+
 def statement(brand: Brand, starts_on: dt.date) -> Callable[[asyncpg.Connection], Awaitable[None]]:
     """The only statement of a month for A02, who carries 5; its opening is 0."""
     sums = {f"{name}_minor": 0 for name in ("opening", "accrued", "reversed", "bonus", "tax", "net")}
@@ -110,6 +145,7 @@ def statement(brand: Brand, starts_on: dt.date) -> Callable[[asyncpg.Connection]
         "starts_at": starts_on,
         "ends_at": starts_on + dt.timedelta(days=28),
         "settled_at": books.NOW,
+        "intake": 1,
     }
     row = {"brand_id": brand.id, "period": starts_on, "number": 1, "statement_no": str(starts_on), "reseller": "A02"}
 

@@ -33,11 +33,15 @@ TELL = """
     JOIN accrual a ON a.brand_id = l.brand_id AND a.order_no = l.order_no AND a.line_no = l.line_no
     GROUP BY l.order_no ORDER BY l.order_no;
     INSERT INTO outbox_event (brand_id, kind, subject, data)
-    SELECT current_brand(), 'entry.reversed', r.order_no, jsonb_build_object('orderNo', r.order_no, 'refundNo', r.refund_no)
-    FROM waiting w JOIN intake i ON i.brand_id = current_brand() AND i.number = w.number AND i.live
-    JOIN refund r ON r.brand_id = i.brand_id AND r.intake = i.number
-    JOIN reversal v ON v.brand_id = r.brand_id AND v.order_no = r.order_no AND v.line_no = r.line_no AND v.refund_no = r.refund_no
-    GROUP BY r.order_no, r.refund_no ORDER BY r.order_no, r.refund_no;"""
+    SELECT current_brand(), 'entry.reversed', order_no, jsonb_build_object('orderNo', order_no, 'refundNo', refund_no)
+    FROM (SELECT r.order_no, r.refund_no
+          FROM waiting w JOIN intake i ON i.brand_id = current_brand() AND i.number = w.number AND i.live
+          JOIN refund r ON r.brand_id = i.brand_id AND r.intake = i.number
+          JOIN reversal v ON v.brand_id = r.brand_id AND v.order_no = r.order_no AND v.line_no = r.line_no AND v.refund_no = r.refund_no
+          UNION SELECT order_no, refund_no
+          FROM restated JOIN refund r USING (order_no, line_no, refund_no) JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake AND i.live
+          WHERE r.brand_id = current_brand()) told
+    ORDER BY order_no, refund_no;"""
 
 
 def steps() -> int:

@@ -4,7 +4,8 @@
 --
 -- A line in play has a state 0 (as paid, or as earlier intakes left it) and one state more for each new refund, in the
 -- order (refunded_at, refund). Every state is priced in the same way; accruals are state 0, reversals the differences of
--- the running minimum over the states.
+-- the running minimum over the states. An earlier refund that comes after a new one in that order and is on no statement yet
+-- takes its place among the new ones once more; where that changes what it reversed, a later version of it says so.
 --
 -- Divisions: half away from zero is div(2a + b, 2b) for a >= 0, b > 0, once for each amount; products are numeric.
 
@@ -34,12 +35,10 @@ LANGUAGE sql IMMUTABLE AS $$
     END)::bigint
 $$;
 
--- 1. The new refunds, numbered within their line.
+-- 1. The new refunds.
 CREATE TEMP TABLE new_refund ON COMMIT DROP AS
-SELECT r.order_no, r.line_no, r.refund_no, r.intake, r.refunded_at,
-       row_number() OVER w AS step, sum(r.amount_minor) OVER w AS amount_so_far, sum(r.quantity) OVER w AS quantity_so_far
-FROM waiting i JOIN refund r ON r.brand_id = current_brand() AND r.intake = i.number
-WINDOW w AS (PARTITION BY r.order_no, r.line_no ORDER BY r.refunded_at, r.refund_no);
+SELECT r.order_no, r.line_no, r.refund_no, r.intake, r.refunded_at, r.quantity, r.amount_minor
+FROM waiting i JOIN refund r ON r.brand_id = current_brand() AND r.intake = i.number;
 ANALYZE new_refund;
 
 -- The clocks that start with these deliveries: of lines that are held until an event and have no clock yet. A clock starts at the
@@ -75,6 +74,45 @@ INSERT INTO line_clock (brand_id, order_no, line_no, intake, started_at, matures
 SELECT b.id, c.order_no, c.line_no, c.intake, c.started_at, c.started_at + make_interval(hours => 24 * b.hold_days)
 FROM brand b CROSS JOIN new_clock c WHERE b.id = current_brand();
 
+-- The refunds of these lines that earlier intakes brought. overtaken: a new one comes before it.
+CREATE TEMP TABLE earlier_refund ON COMMIT DROP AS
+SELECT r.order_no, r.line_no, r.refund_no, r.refunded_at, r.quantity, r.amount_minor, i.accrued_through, n.intake,
+       coalesce((n.refunded_at, n.refund_no) < (r.refunded_at, r.refund_no), false) AS overtaken
+FROM (SELECT DISTINCT ON (order_no, line_no) order_no, line_no, intake, refunded_at, refund_no
+      FROM (SELECT order_no, line_no, intake, refunded_at, refund_no FROM new_refund
+            UNION ALL SELECT order_no, line_no, NULL, NULL, NULL FROM new_clock) news
+      ORDER BY order_no, line_no, refunded_at, refund_no) n
+JOIN refund r ON r.brand_id = current_brand() AND r.order_no = n.order_no AND r.line_no = n.line_no
+JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
+WHERE i.accrued_at IS NOT NULL;
+ANALYZE earlier_refund;
+
+-- Who puts entries on statements at this moment is waited for: what is on one stays as it is.
+SELECT lock_brand(current_brand(), 'statement') FROM (SELECT 1 FROM earlier_refund WHERE overtaken LIMIT 1) overtaken;
+
+-- The overtaken ones that are on no statement: their month is not closed, or its statements knew of neither them nor their line's clock.
+CREATE TEMP TABLE taken_anew ON COMMIT DROP AS
+SELECT e.*
+FROM brand b CROSS JOIN earlier_refund e
+JOIN order_line l ON l.brand_id = b.id AND l.order_no = e.order_no AND l.line_no = e.line_no
+LEFT JOIN line_clock k ON k.brand_id = b.id AND k.order_no = e.order_no AND k.line_no = e.line_no
+LEFT JOIN intake i ON i.brand_id = b.id AND i.number = k.intake
+LEFT JOIN (SELECT ends_at, intake FROM period WHERE brand_id = current_brand() ORDER BY starts_on DESC LIMIT 1) p ON true
+WHERE b.id = current_brand() AND e.overtaken AND (CASE l.hold_from
+    WHEN 'paid' THEN greatest(e.refunded_at, l.paid_at + make_interval(hours => 24 * b.hold_days)) < p.ends_at AND e.accrued_through <= p.intake
+    ELSE greatest(e.refunded_at, k.matures_at) < p.ends_at AND greatest(e.accrued_through, i.accrued_through) <= p.intake AND i.accrued_at IS NOT NULL
+END) IS NOT TRUE;
+ANALYZE taken_anew;
+
+-- What is taken back now, numbered within its line.
+CREATE TEMP TABLE step ON COMMIT DROP AS
+SELECT order_no, line_no, refund_no, intake, refunded_at,
+       row_number() OVER w AS step, sum(amount_minor) OVER w AS amount_so_far, sum(quantity) OVER w AS quantity_so_far
+FROM (SELECT order_no, line_no, refund_no, intake, refunded_at, quantity, amount_minor FROM new_refund
+      UNION ALL SELECT order_no, line_no, refund_no, intake, refunded_at, quantity, amount_minor FROM taken_anew) r
+WINDOW w AS (PARTITION BY order_no, line_no ORDER BY refunded_at, refund_no);
+ANALYZE step;
+
 -- 2. The dates of the rules, as slices in which the set of rules in force does not change.
 CREATE TEMP TABLE slice ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY day) AS slice, day AS starts_on
@@ -109,10 +147,8 @@ WITH chosen AS (
     JOIN epoch i ON i.intake = l.intake
     WHERE l.brand_id = current_brand() AND NOT i.is_new
 ), earlier AS (
-    SELECT r.order_no, r.line_no, sum(r.amount_minor)::bigint AS amount, sum(r.quantity)::bigint AS quantity
-    FROM (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock) n JOIN refund r USING (order_no, line_no)
-    JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
-    WHERE r.brand_id = current_brand() AND i.accrued_at IS NOT NULL GROUP BY 1, 2
+    SELECT order_no, line_no, sum(amount_minor)::bigint AS amount, sum(quantity)::bigint AS quantity
+    FROM earlier_refund WHERE (order_no, line_no, refund_no) NOT IN (SELECT order_no, line_no, refund_no FROM taken_anew) GROUP BY 1, 2
 )
 SELECT l.order_no, l.line_no, 0 AS step, NULL::text AS refund_no, l.intake, NULL::timestamptz AS refunded_at, l.is_new,
        concat_ws(' ', l.epoch, width_bucket(l.paid_on, slices.starts_on), coalesce(named.sku, ''), l.channel, l.tier,
@@ -143,7 +179,7 @@ FROM (SELECT r.order_no, r.line_no, r.step, r.refund_no, r.intake, r.refunded_at
              s.paid_at, s.matures_at, s.gross_minor, s.net_minor, s.cost_minor, s.cap_ppm,
              s.left_minor - r.amount_so_far AS left_minor,
              s.units - r.quantity_so_far AS units
-      FROM new_refund r JOIN state s USING (order_no, line_no) WHERE s.step = 0) s;
+      FROM step r JOIN state s USING (order_no, line_no) WHERE s.step = 0) s;
 ANALYZE state;
 
 -- 4. The rules, compiled: those of a term are found by equality of keys.
@@ -234,16 +270,27 @@ INSERT INTO order_flag (brand_id, order_no, line_no, code)
 SELECT current_brand(), order_no, line_no, 'order.capped' FROM priced WHERE step = 0 AND is_new AND capped;
 
 -- 7. Reversals: how the smallest amount so far falls from state to state, for each accrual of the refunded lines.
+CREATE TEMP TABLE former ON COMMIT DROP AS
+SELECT DISTINCT ON (v.order_no, v.line_no, v.level, v.refund_no) v.order_no, v.line_no, v.level, v.refund_no, v.version, v.basis_value, v.amount_minor
+FROM taken_anew t JOIN reversal_version v ON v.brand_id = current_brand() AND v.order_no = t.order_no AND v.line_no = t.line_no AND v.refund_no = t.refund_no
+ORDER BY v.order_no, v.line_no, v.level, v.refund_no, v.version DESC;
+ANALYZE former;
+
 CREATE TEMP TABLE refunded_accrual ON COMMIT DROP AS
-SELECT a.order_no, a.line_no, a.level, a.reseller, a.rule, a.matures_at, a.amount_minor + coalesce(sum(v.amount_minor), 0)::bigint AS amount
+SELECT a.order_no, a.line_no, a.level, a.reseller, a.rule, a.matures_at,
+       a.amount_minor + coalesce(sum(v.amount_minor), 0)::bigint - coalesce(min(f.amount_minor), 0)::bigint AS amount
 FROM (SELECT DISTINCT order_no, line_no FROM new_refund) n JOIN accrual a USING (order_no, line_no)
 LEFT JOIN reversal v ON v.brand_id = a.brand_id AND v.order_no = a.order_no AND v.line_no = a.line_no AND v.level = a.level
+LEFT JOIN (SELECT order_no, line_no, level, sum(amount_minor) AS amount_minor FROM former GROUP BY 1, 2, 3) f
+    ON f.order_no = a.order_no AND f.line_no = a.line_no AND f.level = a.level
 WHERE a.brand_id = current_brand()
 GROUP BY a.brand_id, a.order_no, a.line_no, a.level;
 ANALYZE refunded_accrual;
 
-INSERT INTO reversal (brand_id, order_no, line_no, level, refund_no, reseller, rule, basis_value, amount_minor, occurred_at, matures_at)
-SELECT current_brand(), order_no, line_no, level, refund_no, reseller, rule, base, amount_after - amount_before, refunded_at,
+CREATE TEMP TABLE restated (order_no text COLLATE "C", line_no text COLLATE "C", refund_no text COLLATE "C") ON COMMIT DROP;
+WITH written AS (
+INSERT INTO reversal_version (brand_id, order_no, line_no, level, refund_no, version, reseller, rule, basis_value, amount_minor, occurred_at, matures_at)
+SELECT current_brand(), order_no, line_no, level, refund_no, coalesce(f.version, 0) + 1, reseller, rule, base, amount_after - amount_before, refunded_at,
        CASE WHEN matures_at IS NOT NULL THEN greatest(refunded_at, matures_at) END
 FROM (SELECT *, coalesce(lag(amount_after) OVER (PARTITION BY order_no, line_no, level ORDER BY step), amount) AS amount_before
       FROM (SELECT p.order_no, p.line_no, a.level, p.step, p.refund_no, p.refunded_at, a.reseller, a.rule, a.matures_at, a.amount,
@@ -251,11 +298,14 @@ FROM (SELECT *, coalesce(lag(amount_after) OVER (PARTITION BY order_no, line_no,
                    least(a.amount, min(CASE a.level WHEN 1 THEN p.amount_1 WHEN 2 THEN p.amount_2 ELSE p.amount_3 END)
                        OVER (PARTITION BY p.order_no, p.line_no, a.level ORDER BY p.step)) AS amount_after
             FROM priced p JOIN refunded_accrual a USING (order_no, line_no) WHERE p.step > 0) falling) steps
-WHERE amount_after <> amount_before;
+LEFT JOIN former f USING (order_no, line_no, level, refund_no)
+WHERE amount_after - amount_before <> coalesce(f.amount_minor, 0) OR (amount_after <> amount_before AND base <> f.basis_value)
+RETURNING order_no, line_no, refund_no
+) INSERT INTO restated SELECT DISTINCT order_no, line_no, refund_no FROM taken_anew JOIN written USING (order_no, line_no, refund_no);
 
 -- 8. Own volume. It belongs to the local month in which the line matures; a refund takes away from the month on in which
 -- it counts. Only a part of a gross can be a fraction; its denominator is the line's net. A line with a clock matures by that: where
--- the clock is new, its whole life counts now, in the order in which its refunds were applied; before, nothing of it did.
+-- the clock is new, its whole life counts now; before, nothing of it did. What counted of refunds that are taken anew is taken off.
 UPDATE state s SET matures_at = k.matures_at FROM line_clock k
 WHERE k.brand_id = current_brand() AND k.order_no = s.order_no AND k.line_no = s.line_no AND s.matures_at IS NULL;
 DELETE FROM state s USING new_clock c WHERE c.order_no = s.order_no AND c.line_no = s.line_no AND s.step > 0;
@@ -270,7 +320,23 @@ FROM (SELECT s.order_no, s.line_no, s.intake, r.refunded_at, s.term, s.reseller,
       FROM new_clock c JOIN state s USING (order_no, line_no) JOIN refund r ON r.brand_id = current_brand() AND r.order_no = c.order_no AND r.line_no = c.line_no
       JOIN intake i ON i.brand_id = r.brand_id AND i.number = r.intake
       WHERE i.accrued_at IS NOT NULL OR i.number IN (SELECT number FROM waiting)
-      WINDOW w AS (PARTITION BY s.order_no, s.line_no ORDER BY i.accrued_through NULLS LAST, r.refunded_at, r.refund_no)) life;
+      WINDOW w AS (PARTITION BY s.order_no, s.line_no ORDER BY r.refunded_at, r.refund_no)) life;
+CREATE TEMP TABLE change ON COMMIT DROP AS
+SELECT intake, term, reseller, matures_at, refunded_at, gross_minor, net_minor, step,
+       left_minor - lag(left_minor) OVER w AS left_change, units - lag(units) OVER w AS units_change
+FROM state WHERE matures_at IS NOT NULL AND (order_no, line_no) IN (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock)
+WINDOW w AS (PARTITION BY order_no, line_no ORDER BY step);
+INSERT INTO change
+SELECT intake, term, reseller, matures_at, refunded_at, gross_minor, net_minor, step, lag(left_minor) OVER w - left_minor, lag(units) OVER w - units
+FROM (SELECT *, CASE WHEN net_minor > 0 AND left_minor = 0 THEN 0 ELSE units_left END AS units
+      FROM (SELECT t.order_no, t.line_no, t.intake, s.term, s.reseller, s.matures_at, t.refunded_at, s.gross_minor, s.net_minor, row_number() OVER was AS step,
+                   s.left_minor - sum(t.amount_minor) OVER was AS left_minor, s.units - sum(t.quantity) OVER was AS units_left
+            FROM taken_anew t JOIN state s USING (order_no, line_no) WHERE s.step = 0 AND (t.order_no, t.line_no) NOT IN (SELECT order_no, line_no FROM new_clock)
+            WINDOW was AS (PARTITION BY t.order_no, t.line_no ORDER BY t.refunded_at, t.refund_no)) taken
+      UNION ALL SELECT order_no, line_no, NULL, term, reseller, matures_at, NULL, gross_minor, net_minor, 0, left_minor, units, units
+      FROM state WHERE step = 0 AND (order_no, line_no) IN (SELECT order_no, line_no FROM taken_anew)) life
+WHERE matures_at IS NOT NULL
+WINDOW w AS (PARTITION BY order_no, line_no ORDER BY step);
 CREATE TEMP TABLE bonus_rule ON COMMIT DROP AS
 SELECT o.term, o.rule, r.basis FROM rule_of_term o JOIN rule r ON r.code = o.rule WHERE o.level = 0;
 ANALYZE bonus_rule;
@@ -293,11 +359,7 @@ FROM (
     WHERE s.step = 0 AND s.is_new AND s.matures_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT c.intake, o.rule, c.reseller, m.of_period, m.counted_in, part.denominator, part.numerator
-    FROM calendar d CROSS JOIN (
-        SELECT *, left_minor - lag(left_minor) OVER w AS left_change, units - lag(units) OVER w AS units_change
-        FROM state WHERE matures_at IS NOT NULL AND (order_no, line_no) IN (SELECT order_no, line_no FROM new_refund UNION SELECT order_no, line_no FROM new_clock)
-        WINDOW w AS (PARTITION BY order_no, line_no ORDER BY step)) c
-    JOIN bonus_rule o USING (term)
+    FROM calendar d CROSS JOIN change c JOIN bonus_rule o USING (term)
     CROSS JOIN LATERAL (SELECT d.starts_on[width_bucket(c.matures_at, d.starts_at)] AS of_period,
                                d.starts_on[width_bucket(greatest(c.matures_at, c.refunded_at), d.starts_at)] AS counted_in) m
     CROSS JOIN LATERAL (
@@ -309,4 +371,5 @@ FROM (
     WHERE c.step > 0
 ) parts
 WHERE numerator <> 0
-GROUP BY intake, rule, reseller, of_period, counted_in, denominator;
+GROUP BY intake, rule, reseller, of_period, counted_in, denominator
+HAVING sum(numerator) <> 0;

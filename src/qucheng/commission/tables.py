@@ -52,12 +52,13 @@ class Accrual(Table, tablename="accrual", db=db.ENGINE, tags=["raw"]):
     matures_at = Timestamptz(default=None, null=True)
 
 
-class Reversal(Table, tablename="reversal", db=db.ENGINE, tags=["raw"]):
+class ReversalVersion(Table, tablename="reversal_version", db=db.ENGINE, tags=["raw"]):
     brand_id = UUID(default=None, null=False)
     order_no = Text(default=None, null=False)
     line_no = Text(default=None, null=False)
     level = SmallInt(default=None, null=False)
-    refund_no = Text(primary_key=True, default=None)
+    refund_no = Text(default=None, null=False)
+    version = SmallInt(primary_key=True, default=None)
     reseller = Text(default=None, null=False)
     rule = Text(default=None, null=False)
     basis_value = BigInt(default=None, null=False)

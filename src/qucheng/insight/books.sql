@@ -15,12 +15,10 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $$;
--- The last period that is issued in full, and the last intake it knew of. A period closed after it was empty, so it is judged
--- by the last run; without runs (a bundle settled in one go) the last period knew what had been accrued when it was settled.
+-- The last period that is issued in full, and the last intake it knew of.
 CREATE TEMP TABLE settled_through ON COMMIT DROP AS
-SELECT p.starts_on, p.ends_at, coalesce(r.intake, (SELECT max(i.accrued_through) FROM intake i WHERE i.accrued_at <= p.settled_at), 0) AS intake
-FROM period p LEFT JOIN settlement_run r ON r.period = p.starts_on AND r.state = 'issued'
-WHERE r.state = 'issued' OR NOT EXISTS (SELECT 1 FROM settlement_run WHERE state IN ('issuing', 'issued'))
+SELECT p.starts_on, p.ends_at, p.intake FROM period p
+WHERE NOT EXISTS (SELECT 1 FROM settlement_run r WHERE r.period = p.starts_on AND r.state = 'issuing')
 ORDER BY p.starts_on DESC LIMIT 1;
 
 CREATE TEMP TABLE entry_sum ON COMMIT DROP AS
@@ -286,7 +284,8 @@ WITH volume AS (
     SELECT rule, reseller, of_period, pg_temp.half_away(total[1], total[2]) AS volume
     FROM (SELECT rule, reseller, of_period, pg_temp.sum_fractions(numerator, denominator) AS total
           FROM (SELECT v.rule, v.reseller, v.of_period, v.denominator, sum(v.numerator) AS numerator
-                FROM settled_through d CROSS JOIN own_volume v WHERE v.counted_in <= d.starts_on AND v.intake <= d.intake GROUP BY 1, 2, 3, 4) by_denominator
+                FROM settled_through d CROSS JOIN own_volume v
+                WHERE v.counted_in <= d.starts_on AND v.intake IN (SELECT number FROM intake i WHERE i.accrued_through <= d.intake) GROUP BY 1, 2, 3, 4) by_denominator
           GROUP BY 1, 2, 3) sums
 ), known AS (
     SELECT rule, reseller, of_period, sum(amount_minor) AS amount FROM bonus

@@ -172,8 +172,9 @@ async def _line(brand: Brand, order_no: str, line_no: str, level: int | None, re
     entries = await queries.entries_of_line(order_no, line_no)
     brand = await policy_value.on(brand, line.paid_on)
     most = await queries.levels_on(line.paid_on)
-    levels = _levels(brand, line, refunds, await queries.rules_of_sales(), entries, level, most)
     closed = await queries.closed()
+    taken = rules.applied(line, refunds, closed, dt.timedelta(hours=24 * brand.hold_days))
+    levels = _levels(brand, line, taken[max(taken)] if taken else [], await queries.rules_of_sales(), entries, level, most)
     shown = tuple(_up_to(each, refund_no) for each in levels if level is None or each.level == level)
     return LineLife(
         line=line,
@@ -181,10 +182,14 @@ async def _line(brand: Brand, order_no: str, line_no: str, level: int | None, re
         max_levels=most,
         levels=shown,
         waiting=tuple(refund for refund in refunds if refund.batch is None),
-        last_closed=closed[-1].starts_on if closed else None,
+        last_closed=_last(closed),
         postings=tuple(await queries.postings(sorted({each.statement_no for each in entries if each.statement_no}))),
         disagreements=tuple(_disagreements(brand, line, levels, entries)),
     )
+
+
+def _last(closed: list[rules.Closed]) -> dt.date | None:
+    return max((month.starts_on for month in closed if not month.issuing), default=None)
 
 
 def _up_to(level: LevelLife, refund_no: str | None) -> LevelLife:
@@ -290,7 +295,7 @@ async def _adjustment(code: str) -> AdjustmentLife | None:
     return AdjustmentLife(
         adjustment=adjustment,
         entry=entry,
-        last_closed=closed[-1].starts_on if closed else None,
+        last_closed=_last(closed),
         postings=tuple(await queries.postings([entry.statement_no] if entry.statement_no else [])),
     )
 

@@ -25,7 +25,10 @@ class Disagreement(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line, or a refund of it, adds to the volume; counts from counted_at on. intake: the last delivery when it was accrued."""
+    """What a line, or a refund of it, adds to the volume; counts from counted_at on. intake: the last delivery when it was accrued.
+
+    A refund has a further part where one that came later took its place before it.
+    """
 
     order_no: str
     line_no: str
@@ -62,9 +65,10 @@ async def bonus(*, brand: Brand, reseller: str, rule_code: str, of_period: dt.da
     if found is None or not await queries.reseller_is_known(reseller):
         return None
     rule, brackets = found
-    parts = await _parts(brand, rule, reseller, of_period)
+    closed = await queries.closed()
+    parts = await _parts(brand, rule, reseller, of_period, closed)
     entries = await queries.entries_of_bonus(reseller, rule_code, of_period)
-    steps = _steps(rule, brackets, of_period, parts, entries, await queries.closed())
+    steps = _steps(rule, brackets, of_period, parts, entries, [month for month in closed if not month.issuing])
     return BonusLife(
         rule=rule,
         reseller=reseller,
@@ -81,7 +85,7 @@ def only(life: BonusLife, period: dt.date | None) -> BonusLife | None:
     return msgspec.structs.replace(life, steps=steps) if steps else None
 
 
-async def _parts(brand: Brand, rule: rules.Rule, reseller: str, of_period: dt.date) -> list[Part]:
+async def _parts(brand: Brand, rule: rules.Rule, reseller: str, of_period: dt.date, closed: list[rules.Closed]) -> list[Part]:
     """A line is volume of the month in which it matures, for ever; a refund takes away from when it counts.
 
     Of a line with a clock nothing was known before that started.
@@ -96,21 +100,38 @@ async def _parts(brand: Brand, rule: rules.Rule, reseller: str, of_period: dt.da
     refunds = await queries.refunds_of(lines)
     found = []
     for line in lines:
-        before, matures = Fraction(0), line.matures_at(hold) or line.paid_at
-        for state in rules.states(line, refunds.get((line.order_no, line.line_no), [])):
-            value, refund = rules.basis_of(rule.basis, line, state), state.refund
-            found.append(
-                Part(
-                    order_no=line.order_no,
-                    line_no=line.line_no,
-                    refund_no=refund.refund_no if refund else None,
-                    intake=max((refund.batch or refund.intake) if refund else line.known, line.clock_batch or 0),
-                    counted_at=max(refund.refunded_at, matures) if refund else matures,
-                    value=value - before,
-                )
-            )
-            before = value
+        taken = rules.applied(line, refunds.get((line.order_no, line.line_no), []), closed, hold)
+        known: dict[str | None, Fraction] = {}
+        for batch, order in {line.known: [], **taken}.items():
+            found += _changes(rule, line, order, batch, known, hold)
     return [part for part in found if part.value]
+
+
+def _changes(
+    rule: rules.Rule,
+    line: rules.Line,
+    order: list[rules.Refund],
+    batch: int,
+    known: dict[str | None, Fraction],
+    hold: dt.timedelta,
+) -> list[Part]:
+    """What the line and its refunds add other than before, when these refunds are known. known: what each added so far."""
+    found, before, matures = [], Fraction(0), line.matures_at(hold) or line.paid_at
+    for state in rules.states(line, order):
+        refund_no = state.refund.refund_no if state.refund else None
+        value = rules.basis_of(rule.basis, line, state)
+        found.append(
+            Part(
+                order_no=line.order_no,
+                line_no=line.line_no,
+                refund_no=refund_no,
+                intake=max(batch, line.clock_batch or 0),
+                counted_at=max(state.refund.refunded_at, matures) if state.refund else matures,
+                value=value - before - known.get(refund_no, Fraction(0)),
+            )
+        )
+        known[refund_no], before = value - before, value
+    return found
 
 
 def _steps(
@@ -119,7 +140,7 @@ def _steps(
     of_period: dt.date,
     parts: list[Part],
     entries: list[queries.Entry],
-    closed: list[queries.Closed],
+    closed: list[rules.Closed],
 ) -> list[BonusStep]:
     found: list[BonusStep] = []
     waiting, counted, before = parts, Fraction(0), 0
@@ -138,7 +159,7 @@ def _steps(
     return found
 
 
-def _known(parts: list[Part], month: queries.Closed) -> tuple[list[Part], list[Part]]:
+def _known(parts: list[Part], month: rules.Closed) -> tuple[list[Part], list[Part]]:
     """What counts at the end of the month and was known then, and the rest."""
     known: tuple[list[Part], list[Part]] = ([], [])
     for part in parts:

@@ -82,14 +82,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return "/".join([self.kind, *(str(part) for part in parts if part is not None)])
 
 
-class Closed(msgspec.Struct, frozen=True):
-    """A closed month, and the last delivery it knew of."""
-
-    starts_on: dt.date
-    ends_at: dt.datetime
-    intake: int
-
-
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     period: dt.date
     number: int
@@ -227,14 +219,13 @@ async def levels_on(day: dt.date) -> int:
     return levels
 
 
-async def closed() -> list[Closed]:
-    """The closed months; one that is being issued has its statements yet to come and is left out."""
+async def closed() -> list[rules.Closed]:
+    """The closed months."""
     rows = await db.connection().fetch(
-        """SELECT p.starts_on, p.ends_at, coalesce(r.intake, (SELECT max(i.accrued_through) FROM intake i WHERE i.accrued_at <= p.settled_at), 0) AS intake
-           FROM period p LEFT JOIN settlement_run r ON r.period = p.starts_on AND r.state IN ('issuing', 'issued')
-           WHERE r.state IS DISTINCT FROM 'issuing' ORDER BY p.starts_on"""
+        """SELECT p.starts_on, p.ends_at, p.intake, r.state IS NOT DISTINCT FROM 'issuing' AS issuing
+           FROM period p LEFT JOIN settlement_run r ON r.period = p.starts_on AND r.state IN ('issuing', 'issued') ORDER BY p.starts_on"""
     )
-    return [Closed(**dict(row)) for row in rows]
+    return [rules.Closed(**dict(row)) for row in rows]
 
 
 async def _entries(condition: str, *values: object, tail: str = "") -> list[Entry]:

@@ -102,7 +102,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """batch: the last delivery known when it was accrued, None while it waits; refunds apply in the order of their batches."""
+    """batch: the last delivery known when it was accrued, None while it waits."""
 
     refund_no: str
     intake: int
@@ -110,6 +110,15 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     refunded_at: dt.datetime
     quantity: int
     amount_minor: int
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A closed month, and the last delivery its statements know of. issuing: they are yet to come."""
+
+    starts_on: dt.date
+    ends_at: dt.datetime
+    intake: int
+    issuing: bool
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -212,14 +221,38 @@ def _beaten(rule: Rule, winner: Rule) -> Verdict:
     return Verdict(rule, "code", winner.code, rule.code)
 
 
+def applied(line: Line, refunds: list[Refund], closed: list[Closed], hold: dt.timedelta) -> dict[int, list[Refund]]:
+    """For each batch in which refunds of the line were accrued, those that count since, in the order in which they apply.
+
+    That is the order of (refunded_at, refund), but for those that the statements of a closed month know of: they stay where they are.
+    """
+    found: dict[int, list[Refund]] = {}
+    order: list[Refund] = []
+    for batch in sorted({refund.batch for refund in refunds if refund.batch is not None}):
+        months = [month for month in closed if month.intake < batch]
+        fixed = [refund for refund in order if any(_knows(month, line, refund, hold) for month in months)]
+        fresh = [refund for refund in refunds if refund.batch == batch]
+        rest = [refund for refund in order if refund not in fixed]
+        order = fixed + sorted(rest + fresh, key=lambda each: (each.refunded_at, each.refund_no.encode()))
+        found[batch] = order
+    return found
+
+
+def _knows(month: Closed, line: Line, refund: Refund, hold: dt.timedelta) -> bool:
+    """Whether what the refund takes back is on a statement of the month, or would be if there were anything."""
+    matures = line.matures_at(hold)
+    if matures is None or max(refund.refunded_at, matures) >= month.ends_at:
+        return False
+    return max(refund.batch or 0, line.clock_batch or 0) <= month.intake and (
+        line.hold_from == "paid" or line.clock_batch is not None
+    )
+
+
 def states(line: Line, refunds: list[Refund]) -> list[State]:
-    """As paid, and after each refund that has been accrued, in the order in which they applied."""
+    """As paid, and after each of the refunds, which are in the order in which they apply."""
     found = [State(None, line.quantity, line.net_minor)]
     units, left = line.quantity, line.net_minor
-    applied = [
-        (refund.batch, refund.refunded_at, refund.refund_no.encode(), refund) for refund in refunds if refund.batch is not None
-    ]
-    for _, _, _, refund in sorted(applied, key=lambda each: each[:3]):
+    for refund in refunds:
         units, left = units - refund.quantity, left - refund.amount_minor
         found.append(State(refund, 0 if line.net_minor > 0 and left == 0 else units, left))
     return found

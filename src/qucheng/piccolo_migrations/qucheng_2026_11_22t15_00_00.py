@@ -9,7 +9,7 @@ ID = "2026-11-22T15:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Live orders and stock"
 FILES = sorted(
-    file for number in range(32, 50) for file in (Path(__file__).parent / "sql").glob(f"{number:04}_*.sql")
+    file for number in range(32, 51) for file in (Path(__file__).parent / "sql").glob(f"{number:04}_*.sql")
 )
 
 

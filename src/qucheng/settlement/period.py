@@ -38,8 +38,8 @@ async def settle(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:
         await open_books(brand=brand)
         if await db.connection().fetchval("SELECT EXISTS (SELECT 1 FROM period WHERE starts_on = $1)", starts_on):
             raise PeriodSettledError(f"{starts_on:%Y-%m} has been settled: what comes later lands on a later statement.")
-        await close(brand=brand, starts_on=starts_on, now=now)
         await compute(brand=brand, starts_on=starts_on)
+        await close(brand=brand, starts_on=starts_on, intake=await known(), now=now)
         await issue()
 
 
@@ -71,16 +71,23 @@ async def stage_closing(*, brand: Brand, starts_on: dt.date) -> None:
     await db.connection().execute("INSERT INTO closing VALUES ($1, $2, $3)", starts_on, starts_at, ends_at)
 
 
-async def close(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> None:
-    """Closes the month: from now on what comes late for it lands on a later statement."""
+async def known() -> int:
+    """The last delivery that has been accrued. Asked for after a computation: it is not behind what that has seen."""
+    number: int = await db.connection().fetchval("SELECT coalesce(max(accrued_through), 0) FROM intake")
+    return number
+
+
+async def close(*, brand: Brand, starts_on: dt.date, intake: int, now: dt.datetime) -> None:
+    """Closes the month: from now on what comes late for it lands on a later statement. intake: the last delivery that its statements know of."""
     starts_at, ends_at = clock.month_bounds(starts_on, brand.time_zone)
     await db.connection().execute(
-        "INSERT INTO period (brand_id, starts_on, starts_at, ends_at, settled_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO period (brand_id, starts_on, starts_at, ends_at, settled_at, intake) VALUES ($1, $2, $3, $4, $5, $6)",
         brand.id,
         starts_on,
         starts_at,
         ends_at,
         now,
+        intake,
     )
 
 

@@ -40,6 +40,7 @@ COPIED = (
     "intake",
     "accrual",
     "reversal",
+    "reversal_version",
     "own_volume",
     "order_flag",
     "bonus",

@@ -25,7 +25,8 @@ CREATE TEMP TABLE waiting ON COMMIT DROP AS SELECT 1 AS number;
 -- 2. What the kernel writes, and the rules of one plan.
 -- the kernel groups by its key
 CREATE TEMP TABLE accrual (LIKE public.accrual INCLUDING INDEXES) ON COMMIT DROP;
-CREATE TEMP TABLE reversal (LIKE public.reversal) ON COMMIT DROP;
+CREATE TEMP TABLE reversal_version (LIKE public.reversal_version) ON COMMIT DROP;
+CREATE TEMP VIEW reversal AS SELECT * FROM reversal_version;
 CREATE TEMP TABLE own_volume (LIKE public.own_volume) ON COMMIT DROP;
 CREATE TEMP TABLE order_flag (LIKE public.order_flag) ON COMMIT DROP;
 CREATE TEMP TABLE bonus (LIKE public.bonus) ON COMMIT DROP;

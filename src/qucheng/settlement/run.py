@@ -59,6 +59,11 @@ DAMAGED = """
     WHERE (d.accrued, d.reversed, d.bonus, d.adjustment) IS DISTINCT FROM
           (coalesce(e.accrued, 0), coalesce(e.reversed, 0), coalesce(e.bonus, 0), coalesce(e.adjustment, 0))"""
 
+# a refund that came late may have taken its place before one of the draft's
+OVERTAKEN = """
+    SELECT EXISTS (SELECT 1 FROM run_entry e LEFT JOIN reversal v USING (brand_id, order_no, line_no, level, refund_no)
+                   WHERE e.period = $1 AND e.run = $2 AND e.kind = 'reversal' AND v.amount_minor IS DISTINCT FROM e.amount_minor)"""
+
 # $1: the last delivery that is known. $2: the end of the month. $3: only of what is accrued.
 BEHIND = """
     SELECT EXISTS (SELECT 1 FROM intake WHERE NOT live AND number > $1 AND (accrued_at IS NOT NULL OR NOT $3))
@@ -84,6 +89,13 @@ class RunDamagedError(errors.RefusedError):
     """The entries of a draft do not add up to its statements."""
 
     code: ClassVar[str] = "run.damaged"
+    status: ClassVar[int] = 409
+
+
+class RunOutdatedError(errors.RefusedError):
+    """What the draft takes back has changed since it was computed."""
+
+    code: ClassVar[str] = "run.outdated"
     status: ClassVar[int] = 409
 
 
@@ -228,14 +240,14 @@ async def discard(*, brand: Brand, run: Run, actor: audit.Actor = audit.SYSTEM, 
 async def begin_issue(*, brand: Brand, run: Run, now: dt.datetime) -> None:
     """Closes the month and gives the run over to be issued: from now on it is neither computed again nor discarded.
 
-    Raises RunStateError where it is not computed any more.
+    Raises RunStateError where it is not computed any more, RunOutdatedError.
     """
     async with db.atomic(brand.id):
         await period.open_books(brand=brand)
         current = await read(brand=brand, starts_on=run.period, number=run.number)
         if current.state != "computed":
             raise RunStateError(f"Run {code_of(brand, run)} is {current.state}: it is not to be issued any more.")
-        await period.close(brand=brand, starts_on=run.period, now=now)
+        await _close(brand, run, now)
         await db.connection().execute(
             "UPDATE settlement_run SET state = 'issuing' WHERE period = $1 AND number = $2", run.period, run.number
         )
@@ -246,13 +258,15 @@ async def close_empty(*, brand: Brand, starts_on: dt.date, now: dt.datetime) -> 
     async with db.atomic(brand.id):
         await period.open_books(brand=brand)
         await _require_next(brand, starts_on)
-        await period.close(brand=brand, starts_on=starts_on, now=now)
+        # what came since it was found to be empty may be due in it
+        known: int = await db.connection().fetchval("SELECT coalesce(max(intake), 0) FROM period")
+        await period.close(brand=brand, starts_on=starts_on, intake=known, now=now)
 
 
 async def issue_batch(*, brand: Brand, run: Run, now: dt.datetime) -> Run:
     """Issues the next statements of the run: numbers, postings, frozen documents and the task that renders them, all at once.
 
-    Returns the run as it then is; one that is issued stays as it is. Raises RunStateError for a discarded one.
+    Returns the run as it then is; one that is issued stays as it is. Raises RunStateError for a discarded one, RunOutdatedError.
     """
     async with db.atomic(brand.id):
         await period.open_books(brand=brand)
@@ -262,7 +276,7 @@ async def issue_batch(*, brand: Brand, run: Run, now: dt.datetime) -> Run:
         if run.state == "discarded":
             raise RunStateError(f"Run {code_of(brand, run)} was discarded: compute the month again.")
         if run.state == "computed":
-            await period.close(brand=brand, starts_on=run.period, now=now)
+            await _close(brand, run, now)
         first, last = run.issued + 1, min(run.issued + BATCH, run.statements)
         await period.stage_closing(brand=brand, starts_on=run.period)
         await db.connection().execute(LOAD.format(run=run.number, first=first, last=last))
@@ -278,6 +292,14 @@ async def issue_batch(*, brand: Brand, run: Run, now: dt.datetime) -> Run:
             await _delete_draft(run)
         crashpoint.reached("run.batch")
         return await read(brand=brand, starts_on=run.period, number=run.number)
+
+
+async def _close(brand: Brand, run: Run, now: dt.datetime) -> None:
+    if await db.connection().fetchval(OVERTAKEN, run.period, run.number):
+        raise RunOutdatedError(
+            f"A refund came late and changes what run {code_of(brand, run)} takes back: discard it and compute the month again."
+        )
+    await period.close(brand=brand, starts_on=run.period, intake=run.intake, now=now)
 
 
 async def _require_next(brand: Brand, starts_on: dt.date) -> None:
@@ -296,12 +318,12 @@ async def _store(starts_on: dt.date, now: dt.datetime) -> int | None:
     connection = db.connection()
     number: int | None = await connection.fetchval(
         """INSERT INTO settlement_run (brand_id, period, number, state, intake, statements, gross_minor, tax_minor, net_minor, computed_at)
-           SELECT current_brand(), $1, (SELECT coalesce(max(number), 0) + 1 FROM settlement_run WHERE period = $1), 'computed',
-                  (SELECT coalesce(max(accrued_through), 0) FROM intake),
+           SELECT current_brand(), $1, (SELECT coalesce(max(number), 0) + 1 FROM settlement_run WHERE period = $1), 'computed', $3,
                   count(*), sum(payable - opening)::bigint, sum(tax)::bigint, sum(net)::bigint, $2
            FROM draft_statement HAVING count(*) > 0 RETURNING number""",
         starts_on,
         now,
+        await period.known(),
     )
     if number is not None:
         await connection.execute(STORE.format(run=number))

@@ -17,6 +17,7 @@ class Period(Table, tablename="period", db=db.ENGINE, tags=["raw"]):
     starts_at = Timestamptz(default=None, null=False)
     ends_at = Timestamptz(default=None, null=False)
     settled_at = Timestamptz(default=None, null=False)
+    intake = Integer(default=None, null=False)
 
 
 class Adjustment(Table, tablename="adjustment", db=db.ENGINE, tags=["raw"]):

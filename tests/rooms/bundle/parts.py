@@ -1,23 +1,18 @@
 """A golden bundle cut into parts that arrive one after the other and say the same as the whole.
 
 Network, catalogue and rules come with the first part. Of the others each accepted row goes to the part that is asked for,
-but not before what it refers to and, of a line, not before an earlier refund. Rows that the whole refuses or passes over
-come last, in the order of the file.
+but not before what it refers to: a refund may come before an earlier one of its line. Rows that the whole refuses or passes
+over come last, in the order of the file.
 """
 
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import io
-import tomllib
-import zoneinfo
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests import books
-
-from qucheng.core import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +30,11 @@ def cut(case: str, folder: Path, count: int, part_of: Callable[[str, int], int])
     for name in KEYS:
         rows = read(source / f"{name}.csv")
         accepted = taken(case, name, rows)
-        order = sorted(accepted, key=lambda at: moment(source, rows[at])) if name == "refunds" else accepted
         chosen = dict.fromkeys(range(len(rows)), count - 1)
-        for at in order:
+        for at in accepted:
             line = (rows[at].get("order", ""), rows[at].get("line", ""))
             chosen[at] = max(part_of(name, at), part_of_line.get(line, 0))
-            if name != "adjustments":
+            if name == "orders":
                 part_of_line[line] = chosen[at]
         for at, row in enumerate(rows):
             found[chosen[at]][name].append(row)
@@ -68,12 +62,6 @@ def taken(case: str, name: str, rows: list[Row]) -> list[int]:
             seen[key] += 1
             accepted.append(at)
     return accepted
-
-
-def moment(source: Path, row: Row) -> tuple[dt.datetime, str]:
-    zone = tomllib.loads((source / "brand.toml").read_text(encoding="utf-8"))["brand"]["time_zone"]
-    at = dt.datetime.fromisoformat(row["refunded_at"])
-    return (clock.instant_of_local(at, zone) if at.tzinfo is None else at.astimezone(zoneinfo.ZoneInfo("UTC"))), row["refund"]
 
 
 def written(source: Path, folder: Path, part: dict[str, list[Row]], *, first: bool) -> Path:

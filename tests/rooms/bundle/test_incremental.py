@@ -44,7 +44,7 @@ FACTS = (
     "order_flag",
     "adjustment",
 )
-EARNED = ("accrual", "reversal", "own_volume")
+EARNED = ("accrual", "reversal_version", "own_volume")
 
 
 async def same_books(brand: Brand, case: str, out: Path) -> None:

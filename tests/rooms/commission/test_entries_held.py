@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 ACCRUAL = "SELECT * FROM accrual ORDER BY order_no, line_no, level LIMIT 1"
-REVERSAL = "SELECT * FROM reversal ORDER BY order_no, line_no, level LIMIT 1"
+REVERSAL = "SELECT * FROM reversal_version ORDER BY order_no, line_no, level LIMIT 1"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ async def test_nothing_is_taken_back_that_was_not_earned(teller: asyncpg.Connect
         row["line_no"],
     )
     async with books.refused(owner, asyncpg.ForeignKeyViolationError, "reversal_accrual_reference"):
-        await books.insert(teller, "reversal", {**row, "level": 3})
+        await books.insert(teller, "reversal_version", {**row, "level": 3})
 
 
 async def test_a_reversal_has_a_refund_of_its_line(teller: asyncpg.Connection, owner: asyncpg.Connection) -> None:
@@ -114,20 +114,20 @@ async def test_a_reversal_has_a_refund_of_its_line(teller: asyncpg.Connection, o
     elsewhere = {name: earned[name] for name in ("order_no", "line_no", "level", "reseller", "rule")}
     for changes in ({"refund_no": "none"}, elsewhere):
         async with books.refused(owner, asyncpg.ForeignKeyViolationError, "reversal_refund_reference"):
-            await books.insert(teller, "reversal", {**row, **changes})
+            await books.insert(teller, "reversal_version", {**row, **changes})
 
 
 @pytest.mark.parametrize("amount", [0, 1, 15000])
 async def test_a_reversal_takes_and_never_gives(teller: asyncpg.Connection, owner: asyncpg.Connection, amount: int) -> None:
     row = await books.row(teller, REVERSAL)
-    async with books.refused(owner, asyncpg.CheckViolationError, "reversal_amount_minor_check"):
-        await books.insert(teller, "reversal", {**row, "amount_minor": amount})
+    async with books.refused(owner, asyncpg.CheckViolationError, "reversal_version_amount_check"):
+        await books.insert(teller, "reversal_version", {**row, "amount_minor": amount})
 
 
 async def test_a_refund_reverses_an_accrual_once(teller: asyncpg.Connection, owner: asyncpg.Connection) -> None:
     row = await books.row(teller, REVERSAL)
-    async with books.refused(owner, asyncpg.UniqueViolationError, "reversal_pkey"):
-        await books.insert(teller, "reversal", {**row, "amount_minor": -1})
+    async with books.refused(owner, asyncpg.UniqueViolationError, "reversal_version_pkey"):
+        await books.insert(teller, "reversal_version", {**row, "amount_minor": -1})
 
 
 async def test_accruing_again_finds_nothing_waiting(teller: asyncpg.Connection, brand: Brand, owner: asyncpg.Connection) -> None:
@@ -146,7 +146,7 @@ async def test_an_intake_that_is_opened_again_accrues_nothing_twice(
     await teller.execute("UPDATE intake SET accrued_at = $1, accrued_through = number", books.NOW)
 
 
-@pytest.mark.parametrize("table", ["accrual", "reversal", "own_volume", "rule", "rule_bracket"])
+@pytest.mark.parametrize("table", ["accrual", "reversal_version", "own_volume", "rule", "rule_bracket"])
 @pytest.mark.parametrize("change", ["UPDATE {0} SET rule = rule", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"])
 async def test_entries_and_their_rules_are_append_only_for_the_app_and_for_the_owner(
     teller: asyncpg.Connection, owner: asyncpg.Connection, table: str, change: str

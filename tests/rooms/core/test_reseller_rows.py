@@ -54,7 +54,7 @@ OWN = {
         (
             "placement",
             "accrual",
-            "reversal",
+            "reversal_version",
             "own_volume",
             "adjustment",
             "bonus",
@@ -79,7 +79,7 @@ OWN = {
     ),
     **dict.fromkeys(("refund", "order_flag"), OWN_LINE),
     "line_clock": "(order_no, line_no) IN (SELECT order_no, line_no FROM accrual WHERE reseller = $1)",
-    **dict.fromkeys(("timed_accrual", "timed_reversal"), NAMED),
+    **dict.fromkeys(("reversal", "timed_accrual", "timed_reversal"), NAMED),
     **dict.fromkeys(
         (
             "statement_accrual",

@@ -66,7 +66,7 @@ CASES = {
     "basis of an accrual": Damage("UPDATE accrual SET basis_value = basis_value + 8 WHERE order_no = 'E1006'", [
         "accrual.amount E1006/1/1: 64.51 | 64.50",
     ]),
-    "reversal": Damage(f"UPDATE reversal SET amount_minor = amount_minor - 1 WHERE {LINE}", [
+    "reversal": Damage(f"UPDATE reversal_version SET amount_minor = amount_minor - 1 WHERE {LINE}", [
         "statement.entries held-202604-000002/reversal: -187.51 | -187.50",
     ]),
     "bonus": Damage("UPDATE bonus SET amount_minor = amount_minor + 1 WHERE period = '2026-04-01'", [
@@ -256,13 +256,13 @@ CASES = {
     "time of an accrual": Damage("UPDATE accrual SET matures_at = matures_at + interval '1 second' WHERE order_no = 'E1006'", [
         "entry.time accrual/E1006/1/1: 2026-03-28 14:10:00+00 2026-04-04 14:10:00+00 | 2026-03-28 14:10:00+00 2026-04-04 14:10:01+00",
     ]),
-    "time of a reversal": Damage(f"UPDATE reversal SET occurred_at = occurred_at - interval '1 second' WHERE {LINE}", [
+    "time of a reversal": Damage(f"UPDATE reversal_version SET occurred_at = occurred_at - interval '1 second' WHERE {LINE}", [
         "entry.time reversal/E1002/1/1/F2001: 2026-04-06 01:30:00+00 2026-04-06 01:30:00+00 | 2026-04-06 01:29:59+00 2026-04-06 01:30:00+00",
     ]),
     "time of a bonus": Damage("UPDATE bonus SET occurred_at = occurred_at + interval '1 second' WHERE period = '2026-03-01'", [
         "entry.time bonus/A02/VOLUME/2026-03/2026-03: 2026-03-31 16:00:00+00 | 2026-03-31 16:00:01+00",
     ]),
-    "more than earned": Damage(f"UPDATE reversal SET amount_minor = -75001 WHERE {LINE}", [
+    "more than earned": Damage(f"UPDATE reversal_version SET amount_minor = -75001 WHERE {LINE}", [
         "statement.entries held-202604-000002/reversal: -750.01 | -187.50",
         "line.negative E1002/1/1: at least 0.00 | -0.01",
     ]),
@@ -292,7 +292,7 @@ CASES = {
     "past the policy": Damage("UPDATE brand SET expires_on = '2026-03-08'", [
         "accrual.reseller E1002/1/2: nobody | A01",
     ]),
-    "rule of a reversal": Damage(f"UPDATE reversal SET rule = 'TEA' WHERE {LINE}", [
+    "rule of a reversal": Damage(f"UPDATE reversal_version SET rule = 'TEA' WHERE {LINE}", [
         "reversal.reseller E1002/1/1/F2001: A02 VIP | A02 TEA",
     ]),
     "rows read": Damage(

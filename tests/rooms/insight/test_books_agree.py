@@ -52,6 +52,13 @@ async def deliver(brand: Brand, folder: Path, now: dt.datetime) -> None:
     await accrual.accrue(brand_id=brand.id, now=now)
 
 
+async def knows(owner: asyncpg.Connection, brand: Brand, intake: int) -> None:
+    """The statements of the brand's months are said to know of the deliveries up to this one."""
+    await owner.execute("ALTER TABLE period DISABLE TRIGGER append_only")
+    await owner.execute("UPDATE period SET intake = $2 WHERE brand_id = $1", brand.id, intake)
+    await owner.execute("ALTER TABLE period ENABLE TRIGGER append_only")
+
+
 @pytest.mark.parametrize("case", CASES)
 async def test_a_golden_case_agrees(books_home: tuple[str, str], case: str) -> None:
     expected = books.GOLDEN / case / "expected"
@@ -84,12 +91,12 @@ async def test_what_comes_late_waits_and_is_not_lost(
     await deliver(brand, books.write(tmp_path / "b", code="late", orders=[SALE, LATE], refunds=[BACK]), LATER)
     assert await differences(brand) == []
     # the control: had it been known when the month was settled, it would be lost
-    await owner.execute("UPDATE intake SET accrued_at = $2 WHERE brand_id = $1 AND number = 2", brand.id, books.NOW)
+    await knows(owner, brand, 2)
     assert await differences(brand) == [
         "entry.lost accrual/L2/1/1: on a statement by 2026-02 | on none",
         "entry.lost reversal/L1/1/1/B1: on a statement by 2026-02 | on none",
     ]
-    await owner.execute("UPDATE intake SET accrued_at = $2 WHERE brand_id = $1 AND number = 2", brand.id, LATER)
+    await knows(owner, brand, 1)
     await deliver(
         brand, books.write(tmp_path / "c", code="late", orders=[SALE.replace("L1", "L3").replace("-02-", "-03-")]), LATER
     )

@@ -145,7 +145,7 @@ DAMAGE = [
         ],
     ),
     (
-        "reversal",
+        "reversal_version",
         "amount_minor = amount_minor - 1",
         "E1002/1",
         [
@@ -176,7 +176,7 @@ DAMAGE = [
 ]  # fmt: skip
 WHERE = {
     "accrual": "order_no = 'E1001' AND line_no = '1' AND level = 1",
-    "reversal": "order_no = 'E1002' AND level = 1",
+    "reversal_version": "order_no = 'E1002' AND level = 1",
     "bonus": "period = '2026-03-01' AND reseller = 'A02'",
     "statement": "statement_no = 'shanlan-202603-000002'",
     "order_line": "order_no = 'E1001' AND line_no = '1'",

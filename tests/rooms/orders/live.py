@@ -78,7 +78,7 @@ def without(folder: Path, out: Path, sent: set[str]) -> Path:
 async def send(
     brand: Brand, orders: dict[str, Rows], given: dict[tuple[str, str], Rows], *, chance: random.Random, batches: int
 ) -> None:
-    """Refunds come as late as they like behind their order, those of an order in their own order; the kernel runs now and then."""
+    """Refunds come as late as they like behind their order and in any order; the kernel runs now and then."""
     waiting = {order_no: [(key, given[key]) for key in keys] for order_no, keys in _by_order(given).items()}
     open_refunds: list[str] = []
     stops = set(chance.sample(range(len(orders)), min(batches, len(orders))))
@@ -123,7 +123,7 @@ async def _give_next(
     brand: Brand, waiting: dict[str, list[tuple[tuple[str, str], Rows]]], open_refunds: list[str], chance: random.Random
 ) -> None:
     order_no = chance.choice(open_refunds)
-    (_, number), rows = waiting[order_no].pop(0)
+    (_, number), rows = waiting[order_no].pop(chance.randrange(len(waiting[order_no])))
     if not waiting[order_no]:
         open_refunds.remove(order_no)
     await refund.give(

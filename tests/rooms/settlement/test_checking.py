@@ -52,7 +52,7 @@ PLANTED: list[tuple[dt.date, str, str, int, int]] = [
         -1,
     ),
     (MARCH, "UPDATE adjustment SET amount_minor = amount_minor + 1, reseller = 'A02'", "adjustment", -1, -1),
-    (APRIL, "UPDATE reversal SET amount_minor = amount_minor - 1 WHERE reseller = 'A02'", "reversed", 1, 1),
+    (APRIL, "UPDATE reversal_version SET amount_minor = amount_minor - 1 WHERE reseller = 'A02'", "reversed", 1, 1),
     (APRIL, "UPDATE accrual SET amount_minor = amount_minor + 1 WHERE order_no = 'E1002' AND level = 1", "opening", -1, -1),
     *[
         (

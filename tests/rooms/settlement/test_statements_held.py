@@ -39,7 +39,7 @@ async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFac
     async with books.connected(workspace.app, brand.id) as app:
         for month in (2, 5, 6):
             period = {"starts_on": f"2026-0{month}-01", "starts_at": f"2026-0{month}-01", "ends_at": f"2026-0{month + 1}-01"}
-            await books.insert(app, "period", {"brand_id": brand.id, **period, "settled_at": books.NOW})
+            await books.insert(app, "period", {"brand_id": brand.id, **period, "settled_at": books.NOW, "intake": 1})
     return brand
 
 
