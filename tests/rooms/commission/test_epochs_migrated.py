@@ -42,6 +42,11 @@ async def test_deliveries_that_were_accrued_together_know_the_same_rules(
                     "INSERT INTO rule (brand_id, code, kind, level, basis, rate_ppm, rate_text, priority) VALUES ($1, 'OWN', 'percent', 1, 'net', 100000, '0.1', 0)",
                     brand_id,
                 )
+                await owner.execute(
+                    "INSERT INTO period (brand_id, starts_on, starts_at, ends_at, settled_at) VALUES ($1, '2026-03-01', '2026-03-01', '2026-04-01', $2)",
+                    brand_id,
+                    EARLY + dt.timedelta(days=2),
+                )
             await database.migrate(url)
             async with books.connected(url) as owner:
                 assert [tuple(row) for row in await owner.fetch("SELECT number, accrued_through FROM intake ORDER BY 1")] == [
@@ -51,5 +56,7 @@ async def test_deliveries_that_were_accrued_together_know_the_same_rules(
                     (4, None),
                 ]
                 assert [tuple(row) for row in await owner.fetch("SELECT code, intake FROM rule")] == [("OWN", 1)]
+                # the statements of a month know what had been accrued when it was settled
+                assert await owner.fetchval("SELECT intake FROM period") == 2
         finally:
             await database.drop(server, name)
