@@ -41,6 +41,7 @@ class Receiver:
     hits: list[Hit] = field(default_factory=list)
     answers: dict[str, collections.deque[str]] = field(default_factory=dict)
     open: asyncio.Event = field(default_factory=asyncio.Event)
+    serving: set[asyncio.Task[None] | None] = field(default_factory=set)
 
     def url(self, path: str = "/hook", host: str = NAME) -> str:
         return f"https://{host}:{self.port}{path}"
@@ -60,6 +61,7 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.serving.add(asyncio.current_task())
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.strip().split("\r\n")
@@ -69,6 +71,7 @@ class Receiver:
             self.hits.append(Hit(path, headers, body))
             await self._answer(self._next(path), writer)
         writer.close()
+        self.serving.discard(asyncio.current_task())
 
     async def _answer(self, what: str, writer: asyncio.StreamWriter) -> None:
         if what == "hang":
@@ -133,6 +136,9 @@ async def running(served: ssl.SSLContext) -> AsyncIterator[Receiver]:
         made.open.set()
         server.close()
         await server.wait_closed()
+        answering = [task for task in made.serving if task is not None and not task.done()]
+        if answering:
+            await asyncio.wait(answering, timeout=5)
 
 
 async def at_home(_host: str, _port: int) -> list[str]:

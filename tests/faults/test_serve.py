@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# in our database: other tests of the run have locks of their own
+WAITING = """SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+                            WHERE NOT l.granted)"""
+
 
 @pytest.fixture
 def var(tmp_path: Path) -> Iterator[Path]:
@@ -96,7 +100,7 @@ def a_request_in_the_middle(web: serving.Web, owner_url: str) -> Iterator[future
         connection = loop.run(asyncpg.connect(owner_url))
         loop.run(connection.execute("BEGIN; LOCK TABLE process IN ACCESS EXCLUSIVE MODE"))
         answer = thread.submit(web.get, "/readyz")
-        while not loop.run(connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")):
+        while not loop.run(connection.fetchval(WAITING)):
             time.sleep(0.02)
         try:
             yield answer
@@ -121,8 +125,8 @@ def test_a_stop_finishes_what_was_begun_and_leaves_nothing(var: Path, owner_url:
             with pytest.raises(httpx.ConnectError):
                 ask_for_seconds(web, 3)
             assert web.process.poll() is None
-        assert answer.result(timeout=5).json()["ready"] is False
-        assert web.process.wait(timeout=10) == 0
+        assert answer.result(timeout=serving.LONG).json()["ready"] is False
+        assert web.process.wait(timeout=serving.LONG) == 0
         assert web.lines()[-1]["event"] == "stopped in order"
         assert serving.ask(owner_url, "SELECT count(*) FROM process") == 0
         assert serving.ask(owner_url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") == 1
@@ -134,7 +138,7 @@ def test_a_kill_finishes_nothing(var: Path, owner_url: str) -> None:
         with a_request_in_the_middle(web, owner_url) as answer:
             web.process.kill()
             with pytest.raises(httpx.TransportError):
-                answer.result(timeout=5)
+                answer.result(timeout=serving.LONG)
         assert serving.ask(owner_url, "SELECT count(*) FROM process") == 1
 
 

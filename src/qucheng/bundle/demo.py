@@ -54,7 +54,7 @@ locale = "zh-CN"
 [compliance]
 policy = "cn-two-tier"
 legal_opinion = "LX-LO-2026-003"
-expires_on = 2027-06-30
+expires_on = 2029-06-30
 
 [settlement]
 hold_days = 7

@@ -187,7 +187,7 @@ async def test_a_route_that_does_not_say_who_may_come_in_is_not_served(
         return "open"
 
     with pytest.raises(guards.UnnamedRouteError, match="/unnamed"):
-        guards.require_named(litestar.Litestar(route_handlers=[unnamed]))
+        guards.require_named(litestar.Litestar(route_handlers=[unnamed], logging_config=None))
     house.add(unnamed)
     answer = await guest.get("/unnamed")
     assert (answer.status_code, "open" in answer.text) == (500, False)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 from redis import asyncio as redis
-from tests import books
+from tests import books, logs
 from tests.doors.account import browser
 from tests.doors.console import visits
 from tests.rooms.stock import card_desk
 
-from qucheng.core import audit, db, log, task
+from qucheng.core import audit, db, task
 from qucheng.jobs import cards, handlers
 from qucheng.stock import (
     batch_import,
@@ -94,13 +94,8 @@ def _hits(codes: list[str], content: bytes) -> int:
 async def test_two_hundred_codes_go_every_way_and_stand_nowhere_in_clear(
     house: browser.House, var: Path, tmp_path: Path, owner: asyncpg.Connection, valkey_url: str
 ) -> None:
-    said = io.StringIO()
-    before = logging.getLogger().handlers[:]
-    log.configure(said, level=logging.DEBUG)
-    try:
+    with logs.configured(logging.DEBUG) as said:
         codes = await _every_way(house, tmp_path, owner)
-    finally:
-        logging.getLogger().handlers[:] = before
     server = Path(os.environ["QUCHENG_TEST_FOLDER"]) / "postgres"
     places = {
         "dump": await _stored(owner),

@@ -335,7 +335,7 @@ async def test_floor_and_cost_go_into_the_draft(manager: browser.Browser, brand:
         ({"floor": "x"}, "Write an amount such as 25.00 or 1,200."),
         ({"floor": "-1"}, "Write an amount such as 25.00 or 1,200."),
         ({"floor": "1", "starts_on": ""}, "Write a day such as 2027-06-30."),
-        ({"floor": "1", "until": str(today.replace(year=2001))}, "The last day is not before the first."),
+        ({"floor": "1", "until": "2001-01-01"}, "The last day is not before the first."),
     ):
         answer = await manager.send("/products/tea/limits", **{"starts_on": str(today), "seen": "1", **fields})
         assert answer.status_code == 422

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("workspace")]
 
-SOON = 5
+SOON = 30
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ async def test_a_failure_is_written_down_and_not_raised(perform: Perform, monkey
 
 
 async def test_a_lease_is_prolonged_while_the_work_lasts(perform: Perform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(task, "LEASE_SECONDS", 3)
 
     async def long(work: task.Work, _: handlers.Tools) -> None:
         for _beat in range(10):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
             assert await task.sweep() == 0
         async with work.finishing():
             pass
@@ -118,21 +118,27 @@ async def test_a_worker_that_is_stopped_gives_the_task_back(perform: Perform, mo
 
 async def test_who_waits_does_what_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
+    begun, seen_running = asyncio.Event(), asyncio.Event()
 
     async def noted(work: task.Work, _: handlers.Tools) -> None:
         done.append(str(work.task.subject["who"]))
         await work.progress(1, 2)
-        await asyncio.sleep(0.5)
+        begun.set()
+        await asyncio.wait_for(seen_running.wait(), SOON)
 
     mine = await added(monkeypatch, noted, subject={"who": "mine"})
     other = await added(monkeypatch, noted, subject={"who": "other"})
     seen: list[tuple[str, int]] = []
+
+    def watch(each: task.Task) -> None:
+        seen.append((each.state, each.units_done))
+        if seen[-1] == ("running", 1):
+            seen_running.set()
+
     with handlers.Tools(settings.load({})) as tools:
         elsewhere = asyncio.create_task(runner.perform(other, worker=ids.new_id(), tools=tools))
-        await asyncio.sleep(0.1)
-        ended = await runner.until_ended(
-            [mine, other], worker=ids.new_id(), tools=tools, watch=lambda each: seen.append((each.state, each.units_done))
-        )
+        await asyncio.wait_for(begun.wait(), SOON)
+        ended = await runner.until_ended([mine, other], worker=ids.new_id(), tools=tools, watch=watch)
         await elsewhere
     assert [each.state for each in ended] == ["done", "done"]
     assert sorted(done) == ["mine", "other"]

@@ -190,5 +190,5 @@ async def named() -> None: ...
 @pytest.mark.parametrize("route", [of_an_unknown_scope, of_no_scope])
 def test_a_route_that_does_not_say_for_whom_stops_the_start(route: HTTPRouteHandler) -> None:
     with pytest.raises(guards.UnnamedRouteError):
-        guards.require_named(litestar.Litestar([route], openapi_config=None))
-    guards.require_named(litestar.Litestar([named], openapi_config=None))
+        guards.require_named(litestar.Litestar([route], openapi_config=None, logging_config=None))
+    guards.require_named(litestar.Litestar([named], openapi_config=None, logging_config=None))

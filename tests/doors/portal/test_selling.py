@@ -171,11 +171,11 @@ async def test_the_sum_of_a_day_holds_for_sales_at_once(
     assert sorted(await asyncio.gather(*(sell() for _ in range(4)))) == ["limit", "limit", "sold", "sold"]
     assert len(await desk.orders()) == 2
     await setting(desk, manual_daily_minor=6000 + 5360)
-    looked = manual_sale.sold_today
+    looked, all_looked = manual_sale.sold_today, asyncio.Barrier(4)
 
     async def slow(**given: object) -> int:
         found = await looked(**given)  # type: ignore[arg-type]
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(all_looked.wait(), 30)
         return found
 
     monkeypatch.setattr(manual_sale, "sold_today", slow)

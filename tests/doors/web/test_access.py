@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import logging
-import sys
-import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import structlog
 from litestar import Request, get, params, post
+from tests import logs
+from tests.logs import lines
 
 from qucheng import app as wiring
-from qucheng.core import db, errors, log, settings
+from qucheng.core import db, errors, limits, settings
 from qucheng.web import access, guards
 
 if TYPE_CHECKING:
@@ -71,27 +70,17 @@ async def collide_on_a_page() -> None:
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """What this process logs while the test runs, as serve configures it; afterwards logging is as it was."""
-    root, names = logging.getLogger(), ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar", "arq", "asyncio", "qucheng")
-    handlers, level = list(root.handlers), root.level
-    before = [(each, list(each.handlers), each.level, each.propagate) for each in map(logging.getLogger, names)]
-    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook, logging.raiseExceptions
-    stream = io.StringIO()
-    log.configure(stream)
-    yield stream
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-    sys.excepthook, threading.excepthook, sys.unraisablehook, logging.raiseExceptions = hooks
-    root.handlers[:], root.level = handlers, level
-    for each, its, standing, passes in before:
-        each.handlers[:], each.propagate = its, passes
-        each.setLevel(standing)
+    with logs.configured() as stream:
+        yield stream
 
 
 @pytest.fixture
-async def client(workspace: books.Workspace, logged: io.StringIO, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    workspace: books.Workspace, logged: io.StringIO, tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
     assert workspace
-    app = wiring.create_app(settings.load({"QUCHENG_VAR": str(tmp_path)}))
+    monkeypatch.setattr(limits, "PREFIX", f"test:{uuid.uuid4()}:")
+    app = wiring.create_app(settings.load({"QUCHENG_VAR": str(tmp_path), "REDIS_URL": valkey_url}))
     app.register(refuse)
     app.register(insert_twice)
     app.register(wait_a_moment)
@@ -100,11 +89,8 @@ async def client(workspace: books.Workspace, logged: io.StringIO, tmp_path: Path
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type] # litestar's types of the same interface
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as made:
         yield made
+    await app.state["site"].close()
     assert logged
-
-
-def lines(logged: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in logged.getvalue().splitlines()]
 
 
 def requests(logged: io.StringIO) -> list[dict[str, Any]]:
@@ -114,7 +100,7 @@ def requests(logged: io.StringIO) -> list[dict[str, Any]]:
 async def test_a_request_is_one_line_with_its_id_and_the_routes_template(client: httpx.AsyncClient, logged: io.StringIO) -> None:
     answer = await client.get("/healthz", headers={"X-Request-ID": "visit-0815"})
     assert answer.headers["x-request-id"] == "visit-0815"
-    (line,) = lines(logged)
+    (line,) = lines(logged, 1)
     assert line.pop("duration_ms") >= 0
     assert str(line.pop("time")).endswith("Z")
     assert line == {
@@ -139,7 +125,7 @@ async def test_nothing_that_a_request_brings_is_in_the_log(client: httpx.AsyncCl
     ]  # fmt: skip
     assert answers[2].json()["detail"] == f"{CANARY} is not for sale."
     assert CANARY not in answers[3].text
-    assert [(line["event"], line.get("route"), line.get("status")) for line in lines(logged)] == [
+    assert [(line["event"], line.get("route"), line.get("status")) for line in lines(logged, 5)] == [
         ("request", "(none)", 404),
         ("request", "(none)", 405),
         ("request", "/skus/{code}", 422),
@@ -166,7 +152,7 @@ async def test_what_passes_is_no_failure_of_ours(client: httpx.AsyncClient, logg
     assert met.headers["content-type"] == "application/problem+json"
     assert (gone.status_code, gone.headers["retry-after"]) == (503, "1")
     assert "请先看是否已经办好" in gone.text
-    assert [line["event"] for line in lines(logged)] == ["a request failed", "request"] * 2
+    assert [line["event"] for line in lines(logged, 4)] == ["a request failed", "request"] * 2
 
 
 async def test_more_than_may_be_under_way_are_told_to_come_back(
@@ -185,7 +171,7 @@ async def test_more_than_may_be_under_way_are_told_to_come_back(
 
 async def test_a_failure_is_logged_with_what_finds_it(client: httpx.AsyncClient, logged: io.StringIO) -> None:
     answer = await client.post(f"/brands/{CANARY}", content=CANARY)
-    failed, request = lines(logged)
+    failed, request = lines(logged, 2)
     assert failed["request_id"] == request["request_id"] == answer.headers["x-request-id"]
     (error,) = failed["error"]
     assert (error["type"], error["sqlstate"], error["constraint"]) == (

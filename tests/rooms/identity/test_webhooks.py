@@ -162,7 +162,7 @@ async def test_an_event_that_is_taken_up_while_the_one_before_it_ends_is_not_lef
     await ended.wait()
     await house.told("A", "order.refunded")
     taking = asyncio.create_task(webhook_delivery.take_up(brand_id=house.brand.id))
-    await asyncio.wait({taking}, timeout=0.5)
+    await asyncio.wait({taking}, timeout=0.5 if protected else 30)
     go_on.set()
     await asyncio.gather(ending, taking)
     assert [state for _, _, state, _ in await house.states()] == ["delivered", "waiting" if protected else "queued"]
@@ -175,9 +175,12 @@ async def test_a_slow_endpoint_gets_four_at_a_time_and_holds_up_no_other(house: 
     for number in range(8):
         await house.told(f"S-{number}")
         await house.told(f"Q-{number}", "order.refunded")
-    for _ in range(4):
-        await house.courier.round()
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(30):
+        while len(house.there.took("/quick")) < 8 or len(house.there.took("/slow")) < 4:
+            await house.courier.round()
+            await asyncio.sleep(0.2)
+    await house.courier.round()
+    await asyncio.sleep(0.2)
     assert (len(house.there.took("/slow")), len(house.there.took("/quick"))) == (4, 8)
     house.there.open.set()
     await house.courier.settled()

@@ -35,7 +35,8 @@ WAITS = """
 SELECT 'x' AS invariant, 'x' AS subject, 'x' AS expected, 'x' AS found
 FROM (SELECT pg_advisory_xact_lock(20261122)::text AS held OFFSET 0) w WHERE held = 'never';
 """
-WAITING = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+WAITING = """SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+             WHERE l.locktype = 'advisory' AND NOT l.granted)"""
 
 
 def rows(path: Path) -> int:

@@ -56,20 +56,21 @@ async def test_a_hundred_notices_at_once_make_one_order(desk: sales_desk.Desk) -
 async def test_control_without_the_lock_a_payment_is_judged_twice(desk: sales_desk.Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that read before either writes both find it unpaid: with the lock the second sees what the first did."""
     counted: list[str] = []
-    judge = payment._judge
+    judge, both = payment._judge, asyncio.Barrier(2)
 
     async def slow(*given: object) -> payment.Effect:
         counted.append(given[1]["state"])  # type: ignore[index]
-        await asyncio.sleep(0.2)
+        if not locked:
+            await both.wait()
         return await judge(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(payment, "_judge", slow)
-    first = await desk.begun()
+    first, locked = await desk.begun(), True
     await asyncio.gather(desk.tell(first), desk.tell(first))
     assert counted == ["pending", "paid"]
     counted.clear()
     monkeypatch.setattr(payment, "LOCKED", payment.LOCKED.removesuffix(" FOR UPDATE"))
-    second = await desk.begun()
+    second, locked = await desk.begun(), False
     await asyncio.gather(desk.tell(second), desk.tell(second), return_exceptions=True)
     assert counted == ["pending", "pending"]
 

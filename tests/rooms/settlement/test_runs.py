@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import zoneinfo
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -212,7 +213,7 @@ async def test_an_empty_month_closes_without_a_run_and_takes_nothing_later(tmp_p
 async def test_a_month_that_lasts_is_refused_by_either_clock(tmp_path: Path) -> None:
     brand = await stored(tmp_path, "early", orders=[])
     now = clock.now()
-    this_month = now.date().replace(day=1)
+    this_month = now.astimezone(zoneinfo.ZoneInfo(brand.time_zone)).date().replace(day=1)
     for moment in (now, now + dt.timedelta(days=62)):
         for asked in (
             advance.request(brand=brand, through=this_month, draft=True, now=moment),
