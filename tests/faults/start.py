@@ -10,9 +10,6 @@ import ast
 import pkgutil
 import sys
 
-from qucheng import cli
-from qucheng.core import supervisor
-
 
 def arrange(change: str) -> None:
     place, _, value = change.partition("=")
@@ -24,6 +21,10 @@ def arrange(change: str) -> None:
 
 
 if __name__ == "__main__":
+    # here and not above: every process that renders for the worker reads this file again, and has no use for the command line
+    from qucheng import cli
+    from qucheng.core import supervisor
+
     supervisor.tie()  # when the test is killed it leaves no worker behind
     split = sys.argv.index("--")
     for each in sys.argv[1:split]:

@@ -58,7 +58,9 @@ async def test_one_statement_fails_and_the_others_go_on(at: Site, fault: str, wo
     await at.whole(brand)
 
 
+@pytest.mark.long
 async def test_without_the_time_limit_the_batch_would_hang(at: Site) -> None:
+    """The same of the pool by itself: with more time the slow statement is made (tests/rooms/settlement/test_rendering_pool.py)."""
     brand = await at.brand()
     at.worker(RENDERER + "hanging_unwatched")
     await site.asked(brand)

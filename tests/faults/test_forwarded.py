@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 TOKEN = re.compile(r'name="_csrf" value="([^"]+)"')
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def owner_url(postgres_url: str) -> Iterator[str]:
+    """Migrated by the first that serves from it."""
     name = f"forwarded_{os.getpid()}_{time.monotonic_ns()}"
     serving.ask(postgres_url, f"CREATE DATABASE {name}")
     yield database.with_database(postgres_url, name)
@@ -73,5 +74,6 @@ def test_a_proxy_that_is_named_is_believed(
 ) -> None:
     named = {"DATABASE_URL": owner_url, "REDIS_URL": valkey_url, "QUCHENG_TRUSTED_PROXIES": proxies}
     with serving.web(tmp_path / "var", **named) as web:
+        serving.ask(owner_url, "DELETE FROM sign_in_failure")
         assert counted(web, forwarded_for) is secure
     assert serving.ask(owner_url, "SELECT array_agg(network) FROM sign_in_failure") == networks

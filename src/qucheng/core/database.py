@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import asyncpg
 import msgspec
-from piccolo.apps.migrations.commands import forwards
 
 from qucheng.core import db, errors
 
@@ -61,6 +60,9 @@ async def migrate(owner_url: str) -> None:
     """Brings the database up to the newest migration, one process at a time; one that is there already is only asked."""
     if await _is_current(owner_url):
         return
+    # here and not above: it loads what writes migrations too, which takes as long as a sixth of a worker's start
+    from piccolo.apps.migrations.commands import forwards  # noqa: PLC0415
+
     os.environ["PICCOLO_CONF"] = "qucheng.piccolo_conf"
     async with _exclusive(owner_url), db.connected(owner_url, as_owner=True):
         with contextlib.redirect_stdout(None):

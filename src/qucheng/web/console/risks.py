@@ -11,7 +11,7 @@ from litestar import Request, Response, get, params, post
 
 from qucheng.core import clock
 from qucheng.risk import alert, limits, queries, rules
-from qucheng.web import auth, guards, pages, refusals
+from qucheng.web import auth, guards, named_words, pages, refusals
 from qucheng.web.console import insight_words
 from qucheng.web.finance import books, desk, facts
 from qucheng.web.texts import n_
@@ -53,9 +53,9 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
         rows=[(each, insight_words.sentence(each, brand, words)) for each in found.alerts],
         found=found,
         chosen=chosen,
-        rules=[(each, words.gettext(insight_words.RULES[each])) for each in rules.RULES],
+        rules=[(each, words.gettext(named_words.RULES[each])) for each in rules.RULES],
         states=[(each, words.gettext(word), found.counts.get(each, 0)) for each, word in STATES.items()],
-        titles={each: words.gettext(word) for each, word in insight_words.RULES.items()},
+        titles={each: words.gettext(word) for each, word in named_words.RULES.items()},
         link=address,
         done=asked.get("done") == "limits",
         pager=facts.pager(page, desk.PAGE, found.total, address),
@@ -146,7 +146,7 @@ async def _page(
         status=status,
         brand=brand,
         alert=found,
-        title=words.gettext(insight_words.RULES[found.rule]),
+        title=words.gettext(named_words.RULES[found.rule]),
         sentence=insight_words.sentence(found, brand, words),
         names=await desk.names(request, [found.decided_by]),
         share=insight_words.share,

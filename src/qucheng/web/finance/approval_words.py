@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qucheng.identity import approval as approvals
 from qucheng.identity import role_request
+from qucheng.web import named_words
 from qucheng.web.console import plan_rates
 from qucheng.web.finance import facts
 from qucheng.web.texts import n_
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
     from qucheng.identity.brand import Brand
     from qucheng.web import texts
 
-ACTIONS = {
-    "run.issue": n_("Issue a settlement run"),
-    "adjustment.add": n_("Add an adjustment"),
-    "role.grant": n_("Give a role"),
-    "plan.publish": n_("Publish a commission plan"),
-    "prices.publish": n_("Publish prices"),
-    "policy.opinion": n_("Rely on a lawyer's opinion"),
-    "policy.tighten": n_("Tighten the limits"),
-    "redemption.reverse": n_("Take a redemption back"),
-}
 LABELS = {
     "brand": n_("Brand"),
     "period": n_("Month"),
@@ -78,7 +69,7 @@ HIDDEN = {"reason_code", "reference_kind", "currency", "invitation"}
 
 
 def title(asked: approvals.Approval, words: texts.Texts) -> str:
-    return words.gettext(ACTIONS[asked.action]) if asked.action in ACTIONS else asked.action
+    return words.gettext(named_words.ACTIONS[asked.action]) if asked.action in named_words.ACTIONS else asked.action
 
 
 def headline(asked: approvals.Approval, brand: Brand) -> str:
