@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from qucheng.bundle.demo_faults import Row
 
-FINGERPRINT: Final = "0d3ba459e2d3df91ae93e588f33319ea3fab45f8ad358307ed86bb963aa6ba20"
+FINGERPRINT: Final = "d9880c073bcf3d9ff6a044f7740df8019a890c188995aacb153c2c51f80186bf"
 ORDER_LINES = 20_000
 FIRST_PERIOD, LAST_PERIOD = "2026-08", "2026-10"
 
