@@ -80,6 +80,26 @@ async def test_an_order_is_taken_and_soon_its_pending_amount_is_there(machine: c
     assert (more.status_code, [each["code"] for each in more.json()["errors"]]) == (422, ["refund.exceeds_line"] * 2)
 
 
+async def test_refunds_take_back_the_same_in_whatever_order_they_are_sent(make: callers.Make, brand: Brand) -> None:
+    machine = await make(brand, "orders.write", "refunds.write", "entries.read")
+    line = {"sku": "card", "quantity": 3, "gross": {"amount": "300.00", "currency": "CNY"}}
+    taken = []
+    for days in ((10, 11, 12), (12, 10, 11)):
+        sent = order(lines=[line], paidAt="2026-11-01T02:00:00Z")
+        assert (await machine.post(PATH, sent)).status_code == 201
+        for day in days:
+            back = {"lineNo": "1", "quantity": 0, "amount": {"amount": "33.33", "currency": "CNY"}}
+            refund = {"refundNo": f"{sent['orderNo']}-{day}", "refundedAt": f"2026-11-{day}T02:00:00Z", "lines": [back]}
+            assert (await machine.post(f"{PATH}/{sent['orderNo']}/refunds", refund)).status_code == 201
+            await accrual.accrue(brand_id=brand.id, now=clock.now())
+        answer = await machine.get(f"/api/v1/entries?kind=reversal&order={sent['orderNo']}")
+        rows = [each for each in answer.json()["items"] if each["level"] == 1]
+        taken.append(sorted((each["occurredOn"], each["amount"]["amount"]) for each in rows))
+    assert taken[0] == taken[1]
+    assert [day for day, _ in taken[0]] == [f"2026-11-{day}" for day in (10, 11, 12)]
+    assert len({amount for _, amount in taken[0]}) > 1
+
+
 async def test_once_for_a_key_and_once_for_a_number(machine: callers.Machine, owner: asyncpg.Connection) -> None:
     sent = order()
     first = await machine.post(PATH, sent, key="k-1")
