@@ -26,7 +26,8 @@ USE_UP = """
     INSERT INTO api_nonce (brand_id, key, nonce, used_at)
     SELECT $1, u.key, u.nonce, u.used_at FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) u (key, nonce, used_at) ORDER BY u.key, u.nonce
     ON CONFLICT DO NOTHING RETURNING key, nonce"""
-KEY_ID = re.compile(r"[0-9a-f]{32}")
+# as pages show it, and with the dashes of a UUID
+KEY_ID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 
 
 class NotKnownError(errors.RefusedError):

@@ -48,6 +48,13 @@ async def test_as_the_documentation_says(machine: callers.Machine, owner: asyncp
     assert await asked(owner) == before + 1
 
 
+async def test_the_id_of_the_key_with_and_without_its_dashes(machine: callers.Machine) -> None:
+    whole = str(machine.issued.id)
+    for form, status in ((whole, 202), (whole.replace("-", ""), 202), (whole.replace("-", "", 1), 401), (f"{{{whole}}}", 401)):
+        headers = machine.signed(PATH, BODY, key=secrets.token_hex(8)) | {"qucheng-key": form}
+        assert (await machine.client.post(PATH, content=BODY, headers=headers)).status_code == status, form
+
+
 @pytest.mark.parametrize("ahead", [298, -298])
 async def test_a_clock_that_is_nearly_right(machine: callers.Machine, ahead: int) -> None:
     assert (await machine.post(PATH, BODY, at=ahead)).status_code == 202
